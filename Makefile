@@ -1,0 +1,58 @@
+# Two commands do everything: `make demo` and `make test`. Both install first, once.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# Real audio and tables, where this checkout has them beside it; tests that need them skip elsewhere.
+GENRESCOPE_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(GENRESCOPE_DATA),)
+export GENRESCOPE_DATA
+endif
+
+.PHONY: install demo test test-fast check docs bench lock clean
+
+install: $(STAMP)
+
+# torch comes first and by itself: with it present, nothing below asks for another build of it.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "genrescope needs Python 3.11 or newer: make install PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: install
+	$(BIN)/genrescope demo
+
+test: install
+	$(BIN)/python -m pytest
+
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
+bench: install
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# Write requirements.lock from what the newest releases allowed by pyproject.toml resolve to.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet torch==2.13.0
+	build/lock/bin/pip install --quiet ".[cnn,dev]"
+	build/lock/bin/pip freeze --exclude genrescope | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf .venv build docs/_build runs .mypy_cache .pytest_cache .ruff_cache .hypothesis

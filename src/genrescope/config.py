@@ -1,0 +1,351 @@
+"""What a study is configured by: one YAML file, checked key by key before any work begins."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from genrescope.errors import ConfigError
+
+NAME = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
+Name = Annotated[str, Field(pattern=NAME)]
+JOIN = "+"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint naming the known word nearest to an unknown one, or all of them.
+
+    Examples
+    --------
+    >>> nearest("forrest", ["forest", "boosting"])
+    'did you mean forest?'
+    >>> nearest("svm", ["forest", "boosting"])
+    'known are boosting, forest'
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that refuses keys it does not know, naming the nearest one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, content: Any) -> Any:
+        if isinstance(content, Mapping):
+            for key in content:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key {key}: {hint}",
+                        {"key": repr(key), "hint": nearest(str(key), cls.model_fields)},
+                    )
+        return content
+
+    @classmethod
+    def parse(
+        cls, content: Mapping[str, Any], *, path: str | Path | None = None, where: str = ""
+    ) -> Self:
+        """Check a mapping and build the settings from it.
+
+        Parameters
+        ----------
+        content : mapping
+            Keys and values as read from YAML.
+        path : path-like, optional
+            The file they come from, for the error.
+        where : str
+            The dotted place inside that file, for the error.
+
+        Raises
+        ------
+        ConfigError
+            With the place and the reason of the first thing wrong.
+
+        Examples
+        --------
+        >>> AudioSettings.parse({"clip_seconds": 3.0}).clip_samples
+        66150
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join([*filter(None, [where]), *map(str, first["loc"])])
+            message = first["msg"]
+            reason = f"{place}: {message}" if place else message
+            raise ConfigError(reason, path=path) from error
+
+
+class AudioSettings(Settings):
+    """The technical profile every clip is brought to."""
+
+    sample_rate: int = Field(22050, ge=8000, le=192000)  # hertz
+    clip_seconds: float = Field(5.0, ge=1.0, le=60.0)
+    fit: Literal["loop", "pad"] = "loop"
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples in a clip."""
+        return round(self.clip_seconds * self.sample_rate)
+
+
+class FeatureSettings(Settings):
+    """How the 75 features and the log-mel spectrogram are computed."""
+
+    n_fft: int = Field(2048, ge=256)  # samples
+    hop_length: int = Field(512, ge=32)  # samples
+    n_mfcc: int = Field(20, ge=2, le=128)
+    n_mels: int = Field(128, ge=16)
+    frames: int = Field(128, ge=16)
+    frame_fit: Literal["resize", "crop"] = "resize"
+    mel_reference: Literal["max", "one"] = "max"
+
+
+class SplitSettings(Settings):
+    """How the clips of a corpus are divided into training, validation and test."""
+
+    train: float = Field(0.70, gt=0, lt=1)
+    validation: float = Field(0.15, ge=0, lt=1)
+    test: float = Field(0.15, gt=0, lt=1)
+    group: Literal["artist", "track", "none"] = "artist"
+    protocol: Literal["random", "fault-filtered"] = "random"
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise PydanticCustomError(
+                "shares", "train, validation and test sum to {total}, not 1", {"total": total}
+            )
+        if len(set(self.seeds)) != len(self.seeds):
+            raise PydanticCustomError("seeds", "seeds repeat", {})
+        return self
+
+
+class EvaluationSettings(Settings):
+    """How scores get their intervals."""
+
+    n_resamples: int = Field(1000, ge=100)
+
+
+class ExplanationSettings(Settings):
+    """How much is explained."""
+
+    shap_clips: int = Field(200, ge=1)  # test clips explained per model and source, at most
+    grad_cam_examples: int = Field(1, ge=0)  # per source, meta-genre and outcome
+
+
+class CorpusSettings(Settings):
+    """One corpus of a study: its format, its place, its culture, and options of the format."""
+
+    format: str
+    root: Path | None = None
+    culture: str = "unknown"
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, content: Any) -> Any:
+        # Options are checked by the format itself: the room of corpora knows them, not this one.
+        if not isinstance(content, Mapping) or "options" in content:
+            return content
+        own = {key: content[key] for key in content if key in cls.model_fields}
+        return own | {"options": {k: v for k, v in content.items() if k not in own}}
+
+
+class ModelSettings(Settings):
+    """One model of a study: its kind and the parameters of the estimator."""
+
+    kind: str
+    params: dict[str, Any] = {}
+
+
+class StudyConfig(Settings):
+    """Everything a study depends on.
+
+    Examples
+    --------
+    >>> config = StudyConfig.parse(
+    ...     {"name": "demo", "corpora": {"a": {"format": "folder", "root": "/music"}}}
+    ... )
+    >>> config.sources, config.audio.fit
+    (('a',), 'loop')
+    """
+
+    name: Name
+    question: str = "Does a genre model trained on one musical culture carry over to another?"
+    reference: Literal["paper"] | None = None
+    taxonomy: str = "meta-genre"
+    corpora: dict[Name, CorpusSettings] = Field(min_length=1)
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    models: dict[Name, ModelSettings] = Field(
+        default={kind: ModelSettings(kind=kind) for kind in ("forest", "boosting", "cnn")},
+        min_length=1,
+    )
+    audio: AudioSettings = AudioSettings()
+    features: FeatureSettings = FeatureSettings()
+    split: SplitSettings = SplitSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    explanations: ExplanationSettings = ExplanationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            raise PydanticCustomError("mapping", "is not a mapping of keys to values", {})
+        content = dict(content)
+        models = content.get("models")
+        if isinstance(models, Mapping):
+            content["models"] = {name: _model(name, params) for name, params in models.items()}
+        corpora = content.get("corpora")
+        if isinstance(corpora, Mapping) and all(isinstance(name, str) for name in corpora):
+            every = [*corpora, JOIN.join(corpora)] if len(corpora) > 1 else list(corpora)
+            for key in ("sources", "targets"):
+                content[key] = content.get(key) or every
+        return content
+
+    @model_validator(mode="after")
+    def _members_exist(self) -> Self:
+        for key, groups in (("sources", self.sources), ("targets", self.targets)):
+            if len(set(groups)) != len(groups):
+                raise PydanticCustomError("repeated", "{key} repeat", {"key": key})
+            for group in groups:
+                members = group.split(JOIN)
+                for member in members:
+                    if member not in self.corpora:
+                        raise PydanticCustomError(
+                            "unknown_corpus",
+                            "{key} name {member}, which is no corpus: {hint}",
+                            {
+                                "key": key,
+                                "member": repr(member),
+                                "hint": nearest(member, self.corpora),
+                            },
+                        )
+                if len(set(members)) != len(members):
+                    raise PydanticCustomError("repeated", "{key} join a corpus to itself", {})
+        return self
+
+
+def _model(name: Any, params: Any) -> Any:
+    if isinstance(params, ModelSettings):
+        return params
+    if params is not None and not isinstance(params, Mapping):
+        return params  # refused by the type check, with its place
+    params = dict(params or {})
+    if "params" in params:
+        return params  # the resolved form, as study.yaml states it
+    return {"kind": params.pop("kind", name), "params": params}
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice: the second would replace the first in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int, float, bool, type(None))):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is not a plain word", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read a YAML file without running anything in it.
+
+    Raises
+    ------
+    ConfigError
+        Where the file is missing, not UTF-8 or not YAML, or gives a key twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not UTF-8 text", path=path) from error
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read ({(error.strerror or str(error)).lower()})", path=path
+        ) from error
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{error.problem}{line}", path=path) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"is not YAML ({error})", path=path) from error
+
+
+def expand_path(text: str, *, base: Path, config: Path | None = None) -> Path:
+    """Resolve `~`, environment variables and a path relative to `base`.
+
+    Raises
+    ------
+    ConfigError
+        Where a variable in it is not set.
+    """
+    expanded = os.path.expandvars(text)
+    missing = re.search(r"\$\{?(\w+)\}?", expanded)
+    if missing:
+        raise ConfigError(
+            f"the path {text!r} uses ${missing[1]}, which is not set: export {missing[1]}=FOLDER",
+            path=config,
+        )
+    path = Path(expanded).expanduser()
+    return path if path.is_absolute() else Path(os.path.normpath(base / path))
+
+
+def load_config(path: str | os.PathLike[str]) -> StudyConfig:
+    """Read, check and complete the configuration of a study.
+
+    Parameters
+    ----------
+    path : path-like
+        A YAML file; relative paths in it are relative to its folder.
+
+    Returns
+    -------
+    StudyConfig
+        With absolute paths.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the place in it and the reason.
+    """
+    path = Path(path)
+    content = read_yaml(path)
+    if not isinstance(content, Mapping):
+        raise ConfigError("is not a mapping of keys to values", path=path)
+    config = StudyConfig.parse(content, path=path)
+    base = path.absolute().parent
+    corpora = {
+        name: corpus
+        if corpus.root is None
+        else corpus.model_copy(
+            update={"root": expand_path(str(corpus.root), base=base, config=path)}
+        )
+        for name, corpus in config.corpora.items()
+    }
+    taxonomy = config.taxonomy
+    if taxonomy.endswith((".yaml", ".yml")):
+        taxonomy = str(expand_path(taxonomy, base=base, config=path))
+    return config.model_copy(update={"corpora": corpora, "taxonomy": taxonomy})

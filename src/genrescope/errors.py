@@ -1,0 +1,90 @@
+"""The errors genrescope raises on purpose: one root, one sentence each, path and reason kept apart.
+
+Each kind of error is also the builtin it resembles, so `except ValueError` and `except OSError`
+work as a Python programmer expects.
+"""
+
+import os
+from typing import ClassVar
+
+
+class GenrescopeError(Exception):
+    """Root of every error a user can mend.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong, as a sentence without the path.
+    path : str or os.PathLike, optional
+        The file or folder the reason is about.
+    kind : str, optional
+        A short slug that groups failures in tables; the class decides where it is not given.
+
+    Examples
+    --------
+    >>> str(AudioError("holds no samples", path="a.wav", kind="unreadable"))
+    'a.wav: holds no samples'
+    """
+
+    default_kind: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        kind: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.path = None if path is None else os.fspath(path)
+        self.kind = kind or self.default_kind
+        super().__init__(reason if self.path is None else f"{self.path}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments are lost by the default protocol when a worker process raises.
+        return _rebuild, (type(self), self.reason, self.path, self.kind)
+
+
+def _rebuild(
+    error: type[GenrescopeError], reason: str, path: str | None, kind: str
+) -> GenrescopeError:
+    return error(reason, path=path, kind=kind)
+
+
+class AudioError(GenrescopeError, ValueError):
+    """A sound file that cannot be used.
+
+    Kinds: `unreadable`, `truncated`, `too-short`, `silent`, `non-finite`.
+    """
+
+    default_kind = "unreadable"
+
+
+class CorpusError(GenrescopeError, ValueError):
+    """A corpus that cannot be indexed, read or split."""
+
+    default_kind = "corpus"
+
+
+class ConfigError(GenrescopeError, ValueError):
+    """A configuration, option or name that is not understood."""
+
+    default_kind = "config"
+
+
+class TrainingError(GenrescopeError, ValueError):
+    """Clips from which no classifier can be trained."""
+
+    default_kind = "training"
+
+
+class BundleError(GenrescopeError, ValueError):
+    """A model bundle that is damaged, altered, too new or unsafe."""
+
+    default_kind = "bundle"
+
+
+class OutputError(GenrescopeError, OSError):
+    """A file or folder that cannot be written."""
+
+    default_kind = "output"

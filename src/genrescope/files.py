@@ -1,0 +1,133 @@
+"""Writing files whole or not at all, and the digests by which finished work is recognised."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genrescope.errors import GenrescopeError, OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextlib.contextmanager
+def output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` inside the block into an `OutputError` that names `path`."""
+    try:
+        yield
+    except GenrescopeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot be written ({reason.lower()})", path=path) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` when the block ends well.
+
+    The temporary file stands in the same folder, so the rename is atomic; readers see the old
+    file or the new one, never a part. Parent folders are made.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file shall be.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write; it keeps the suffix of `path`.
+
+    Raises
+    ------
+    OutputError
+        Where the folder or the file cannot be written, the disk is full included.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a" / "b.txt"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                prefix=f".{path.stem[:40]}-", suffix=f".partial{path.suffix}", dir=path.parent
+            )
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+    except BaseException:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Write indented UTF-8 JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read UTF-8 JSON."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_csv(path: str | os.PathLike[str], frame: "pd.DataFrame", *, index: bool = False) -> None:
+    """Write a table as CSV, whole or not at all; floats keep every digit."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=index, lineterminator="\n")
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Within one process a file is read once, as long as its size and time of change stay.
+    """
+    status = Path(path).stat()
+    return _sha256_file(os.fspath(path), status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=200_000)
+def _sha256_file(path: str, size: int, mtime_ns: int) -> str:  # noqa: ARG001 (the cache's key)
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(content: Any) -> str:
+    """Hexadecimal SHA-256 of a value's canonical JSON.
+
+    Examples
+    --------
+    >>> sha256_json({"b": 1, "a": 2}) == sha256_json({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

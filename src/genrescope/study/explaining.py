@@ -1,0 +1,214 @@
+"""The explanations a study writes: SHAP tables and figures, Grad-CAM pictures with their sound."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genrescope.audio.fit import load_clip
+from genrescope.config import AudioSettings, FeatureSettings
+from genrescope.evaluation.cells import predict_cell
+from genrescope.explanations.shapley import shap_values
+from genrescope.files import atomic_path, write_csv, write_json
+from genrescope.report.figures import grad_cam_figure, save_figure, shap_figure
+from genrescope.study.material import Material
+from genrescope.study.training import gather
+
+
+def choose_clips(
+    members: Sequence[Material], *, kind: str, seed: int, at_most: int
+) -> tuple[Any, pd.DataFrame]:
+    """Held-out clips to explain, drawn by a seed where there are more than asked for."""
+    X, clips = gather(members, "test", kind=kind, seed=seed)
+    if len(clips) <= at_most:
+        return X, clips
+    rows = np.sort(np.random.default_rng(seed).choice(len(clips), at_most, replace=False))
+    return (X.iloc[rows] if kind == "vectors" else X[rows]), clips.iloc[rows]
+
+
+def explain_trees(
+    folder: Path,
+    model: Any,
+    members: Sequence[Material],
+    *,
+    title: str,
+    genres: Sequence[str],
+    seed: int,
+    at_most: int,
+) -> dict[str, Any]:
+    """Write the SHAP values of a tree model on its source's held-out clips.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Gets `values.parquet`, `top_features.csv`, `per_class.csv`, `per_class.png` and
+        `summary.json`.
+    model : fitted forest or boosting
+    members : sequence of Material
+        The corpora the source joins.
+    title : str
+        Of the figure.
+    genres : sequence of str
+        In display order.
+    seed : int
+        Of the split, and of the draw where there are more clips than `at_most`.
+    at_most : int
+        Clips.
+
+    Returns
+    -------
+    dict
+        `scale`, `n` and the additivity `residual`.
+    """
+    X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
+    explained = shap_values(model, X)
+    summary = {
+        "scale": explained.scale,
+        "n": len(clips),
+        "residual": float(explained.residual),
+    }
+    top = explained.top(10)
+    top.insert(0, "rank", np.arange(1, len(top) + 1))
+    per_class = explained.per_class()
+    per_class = per_class[[genre for genre in genres if genre in per_class.columns]]
+    with atomic_path(folder / "values.parquet") as temporary:
+        explained.frame().to_parquet(temporary, index=False)
+    write_csv(folder / "top_features.csv", top)
+    write_csv(folder / "per_class.csv", per_class.rename_axis("feature"), index=True)
+    save_figure(
+        shap_figure(
+            per_class,
+            title=title,
+            subtitle=f"mean |SHAP| ({explained.scale}) over {len(clips)} held-out clips",
+        ),
+        folder / "per_class.png",
+    )
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def explain_network(
+    folder: Path,
+    model: Any,
+    members: Sequence[Material],
+    *,
+    genres: Sequence[str],
+    seed: int,
+    examples: int,
+    audio: AudioSettings,
+    features: FeatureSettings,
+) -> list[dict[str, Any]]:
+    """Write Grad-CAM maps of the most confident right and wrong answers for every genre.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Gets, per example, a picture (`.png`), the map (`.npy`), the clip (`.wav`), and one
+        `index.json` of them all.
+    model : fitted cnn
+    members : sequence of Material
+        The corpora the source joins.
+    genres : sequence of str
+        In display order.
+    seed : int
+        Of the split.
+    examples : int
+        Per genre and outcome.
+    audio, features
+        Settings of the study.
+
+    Returns
+    -------
+    list of dict
+        The content of `index.json`. A genre without such an example has an entry of kind `none`.
+    """
+    from genrescope.explanations.grad_cam import grad_cam
+
+    X, clips = gather(members, "test", kind="log_mels", seed=seed)
+    index: list[dict[str, Any]] = []
+    predictions = predict_cell(model, X, clips, genres, seed=seed) if len(clips) else None
+    for genre in genres:
+        chosen = [] if predictions is None else _examples(predictions, genre, genres, examples)
+        if not chosen:
+            index.append({"genre": genre, "kind": "none"})
+        for number, (row, kind) in enumerate(chosen):
+            answer = predictions.iloc[row]  # type: ignore[union-attr]
+            stem = f"{_slug(genre)}-{kind}-{number}"
+            cam = grad_cam(model, X[row : row + 1], target=answer["predicted"])[0]
+            entry = {
+                "genre": genre,
+                "kind": kind,
+                "clip_id": answer["clip_id"],
+                "true": answer["genre"],
+                "predicted": answer["predicted"],
+                "probability": float(answer[answer["predicted"]]),
+                "stem": stem,
+                "empty": bool(cam.max() == 0),
+                "strength": float(cam.max()),
+            }
+            _write_example(folder, entry, X[row], cam, clips.iloc[row], audio, features)
+            index.append(entry)
+    write_json(folder / "index.json", index)
+    return index
+
+
+def _examples(
+    predictions: pd.DataFrame, genre: str, genres: Sequence[str], examples: int
+) -> list[tuple[int, str]]:
+    """Rows of the most confident answers, right ones and then wrong ones.
+
+    A rule picks them, not an eye, so that a figure shows what is there and not what is wanted.
+    """
+    confidence = predictions[list(genres)].to_numpy().max(axis=1)
+    of_genre = (predictions["genre"] == genre).to_numpy()
+    right = (predictions["genre"] == predictions["predicted"]).to_numpy()
+    chosen: list[tuple[int, str]] = []
+    for kind, wanted in (("correct", of_genre & right), ("wrong", of_genre & ~right)):
+        rows = np.flatnonzero(wanted)
+        order = rows[np.argsort(-confidence[rows], kind="stable")]
+        chosen += [(int(row), kind) for row in order[:examples]]
+    return chosen
+
+
+def _write_example(
+    folder: Path,
+    entry: dict[str, Any],
+    log_mel: Any,
+    cam: Any,
+    clip: "pd.Series[Any]",
+    audio: AudioSettings,
+    features: FeatureSettings,
+) -> None:
+    import soundfile
+
+    stem = folder / entry["stem"]
+    outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
+    figure = grad_cam_figure(
+        log_mel,
+        cam,
+        clip_seconds=shown_seconds(audio, features),
+        sample_rate=audio.sample_rate,
+        title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
+        subtitle=entry["clip_id"],
+    )
+    save_figure(figure, stem.with_suffix(".png"))
+    with atomic_path(stem.with_suffix(".npy")) as temporary:
+        np.save(temporary, cam, allow_pickle=False)
+    waveform = load_clip(
+        clip["path"], start_s=clip["start_s"], duration_s=clip["duration_s"], audio=audio
+    )
+    with atomic_path(stem.with_suffix(".wav")) as temporary:
+        soundfile.write(temporary, waveform, audio.sample_rate, subtype="PCM_16")
+
+
+def shown_seconds(audio: AudioSettings, features: FeatureSettings) -> float:
+    """Seconds of a clip that its log-mel spectrogram shows: all of them, or the cropped frames'."""
+    if features.frame_fit == "resize":
+        return audio.clip_seconds
+    return min(audio.clip_seconds, features.frames * features.hop_length / audio.sample_rate)
+
+
+def _slug(genre: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in genre.lower())

@@ -1,0 +1,185 @@
+"""A corpus ready to learn from: usable clips, their features and their splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genrescope.config import (
+    AudioSettings,
+    CorpusSettings,
+    FeatureSettings,
+    SplitSettings,
+)
+from genrescope.corpora import index_corpus
+from genrescope.corpora.corpus import Corpus, regroup
+from genrescope.corpora.split import split_clips
+from genrescope.errors import CorpusError
+from genrescope.features.store import CorpusFeatures, extract_corpus
+from genrescope.files import sha256_json
+from genrescope.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Material:
+    """One corpus of a study with everything that training and testing need of it.
+
+    Attributes
+    ----------
+    corpus : Corpus
+        As indexed.
+    features : CorpusFeatures
+        Of every clip that could be decoded.
+    clips : DataFrame
+        Index `clip_id`; the clips that have a genre and features, with `group` as the split
+        wants it.
+    parts : mapping of int to Series
+        By split seed: `train`, `validation` or `test` of each clip.
+    warnings : tuple of str
+        What the user should know about the splits.
+    """
+
+    corpus: Corpus
+    features: CorpusFeatures
+    clips: pd.DataFrame
+    parts: Mapping[int, "pd.Series[Any]"]
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the corpus."""
+        return self.corpus.name
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Everything of the corpus that could not be used: `path`, `reason`, `kind`."""
+        return pd.concat([self.corpus.failures, self.features.failures], ignore_index=True)
+
+    def part(self, part: str, *, seed: int) -> list[str]:
+        """Clips in one part of the split."""
+        parts = self.parts[seed]
+        return [str(clip_id) for clip_id in self.clips.index[parts.loc[self.clips.index] == part]]
+
+    def inputs(self, kind: str, clip_ids: Sequence[str]) -> Any:
+        """What a model takes of some clips.
+
+        Parameters
+        ----------
+        kind : str
+            `vectors` or `log_mels`.
+        clip_ids : sequence of str
+
+        Returns
+        -------
+        DataFrame [shape=(n, n_features)] or numpy.ndarray [shape=(n, n_mels, frames)]
+        """
+        if kind == "vectors":
+            return self.features.vectors.loc[list(clip_ids)]
+        if self.features.log_mels is None:
+            raise CorpusError(f"the corpus {self.name} is a table of features: it has no log-mels")
+        rows = pd.Index(self.features.clip_ids).get_indexer(pd.Index(list(clip_ids)))
+        return np.asarray(self.features.log_mels[rows])
+
+    def digest(self, *, audio: AudioSettings, features: FeatureSettings) -> str:
+        """Digest of all that a model can learn or be tested on here, splits included."""
+        return sha256_json(
+            {
+                "corpus": self.corpus.fingerprint(),
+                "audio": audio.model_dump(),
+                "features": features.model_dump(),
+                "clips": self.clips[["genre", "group"]].astype("str").to_csv(),
+                "parts": {seed: parts.to_csv() for seed, parts in self.parts.items()},
+            }
+        )
+
+
+def prepare_corpus(
+    name: str,
+    settings: CorpusSettings,
+    *,
+    taxonomy: Taxonomy,
+    audio: AudioSettings,
+    made_in: Path,
+) -> Corpus:
+    """Index one corpus of a study.
+
+    Parameters
+    ----------
+    name : str
+        Name of the corpus in the study.
+    settings : CorpusSettings
+        Its format, root, culture and options.
+    taxonomy : Taxonomy
+    audio : AudioSettings
+    made_in : pathlib.Path
+        Where a corpus without a root, which only a synthetic one can be, is rendered.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        Where an option or the folder is wrong, or no clip is found.
+    """
+    root = settings.root
+    if root is None:
+        if settings.format != "synthetic":
+            raise CorpusError(f"the corpus {name} needs a root: the folder or file it is read from")
+        root = made_in / name
+    return index_corpus(
+        settings.format,
+        root,
+        name=name,
+        culture=settings.culture,
+        taxonomy=taxonomy,
+        audio=audio,
+        options=settings.options,
+    )
+
+
+def prepare_material(
+    corpus: Corpus,
+    *,
+    folder: Path,
+    audio: AudioSettings,
+    features: FeatureSettings,
+    split: SplitSettings,
+    workers: int | None,
+    log_mels: bool,
+) -> Material:
+    """Extract a corpus's features and divide its usable clips.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    folder : pathlib.Path
+        Where finished features are kept, shard by shard.
+    audio, features, split
+        Settings of the study.
+    workers : int or None
+        Processes that extract; the usable cores where None.
+    log_mels : bool
+        Whether a model of the study needs the log-mel spectrograms.
+
+    Raises
+    ------
+    CorpusError
+        Where no clip with a genre could be decoded.
+    """
+    extracted = extract_corpus(
+        corpus, folder, audio=audio, features=features, workers=workers, log_mels=log_mels
+    )
+    clips = regroup(corpus, split.group).set_index("clip_id", drop=False)
+    usable = clips[clips["genre"].notna() & clips.index.isin(extracted.clip_ids)]
+    if usable.empty:
+        failed = len(corpus.failures) + len(extracted.failures)
+        raise CorpusError(
+            f"the corpus {corpus.name} has no clip that has a genre of the taxonomy and could be "
+            f"decoded ({len(clips)} clips indexed, {failed} failures); see failures.csv"
+        )
+    parts, warnings = {}, []
+    for seed in split.seeds:
+        parts[seed], of_seed = split_clips(usable.reset_index(drop=True), split, seed=seed)
+        warnings += [f"{corpus.name}: {warning}" for warning in of_seed]
+    return Material(corpus, extracted, usable, parts, tuple(dict.fromkeys(warnings)))

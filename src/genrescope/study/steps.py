@@ -1,0 +1,198 @@
+"""Which steps of a run are finished and still valid, kept on disk so that a killed run resumes."""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from genrescope.errors import OutputError
+from genrescope.files import output_errors, read_json, sha256_file, sha256_json, write_json
+
+LEDGER = ".steps"
+VERSION = 1
+
+
+@dataclass
+class Ledger:
+    """The finished steps of a run directory.
+
+    A step is known by its name. Its record holds the key (a digest of everything the step
+    depends on), the SHA-256 of each file it wrote and a small result. A step is valid while its
+    key is unchanged and its files still have their digests; otherwise it runs again. The record
+    is written after the files, so a killed step leaves none.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run directory. It is locked while the ledger is open.
+    fresh : bool
+        Forget every finished step.
+
+    Raises
+    ------
+    OutputError
+        Where the folder cannot be written, or another run is at work in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> def write():
+    ...     _ = (folder / "a.txt").write_text("done")
+    ...     return {"answer": 42}
+    >>> for attempt in range(2):
+    ...     with Ledger(folder) as ledger:
+    ...         result = ledger.run("a", {"setting": 1}, [folder / "a.txt"], write)
+    ...         print(result, ledger.computed)
+    {'answer': 42} ['a']
+    {'answer': 42} []
+    """
+
+    folder: Path
+    fresh: bool = False
+    computed: list[str] = field(default_factory=list)
+    durations: dict[str, float] = field(default_factory=dict)
+    _visited: dict[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        with output_errors(self.folder):
+            (self.folder / LEDGER).mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / LEDGER / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise OutputError(
+                "another run is at work in this folder; wait for it or give another --out",
+                path=self.folder,
+            ) from error
+        if self.fresh:
+            for record in self._records():
+                record.unlink()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.close()
+
+    def _records(self) -> list[Path]:
+        return sorted((self.folder / LEDGER).glob("*.json"))
+
+    def _record(self, name: str) -> Path:
+        # A digest keeps the file name flat and short whatever the names of corpora are.
+        return self.folder / LEDGER / f"{sha256_json(name)[:24]}.json"
+
+    def run(
+        self,
+        name: str,
+        inputs: Any,
+        outputs: Iterable[Path],
+        compute: Callable[[], Any],
+    ) -> Any:
+        """Run a step unless it is finished and valid.
+
+        Parameters
+        ----------
+        name : str
+            What the step is called; unique in the run.
+        inputs : JSON value
+            Everything the outcome depends on.
+        outputs : iterable of pathlib.Path
+            The files the step writes, inside the run directory; a folder stands for all in it.
+        compute : callable
+            Does the work and returns a small JSON value.
+
+        Returns
+        -------
+        JSON value
+            What `compute` returned, now or when the step was last run.
+        """
+        key = sha256_json({"version": VERSION, "step": name, "inputs": inputs})
+        self._visited[name] = key
+        path = self._record(name)
+        record = _read_record(path)
+        if record is not None and record["key"] == key and self._intact(record["files"]):
+            self.durations[name] = record["seconds"]
+            return record["result"]
+        path.unlink(missing_ok=True)
+        start = time.perf_counter()
+        result = compute()
+        seconds = time.perf_counter() - start
+        files = {
+            file.relative_to(self.folder).as_posix(): sha256_file(file)
+            for output in outputs
+            for file in _files_of(output)
+        }
+        write_json(
+            path,
+            {"name": name, "key": key, "seconds": seconds, "files": files, "result": result},
+        )
+        self.computed.append(name)
+        self.durations[name] = seconds
+        return result
+
+    def key(self, name: str) -> str:
+        """Digest of everything a step of this run depended on."""
+        return self._visited[name]
+
+    def _intact(self, files: dict[str, str]) -> bool:
+        for name, digest in files.items():
+            path = self.folder / name
+            if not path.is_file() or sha256_file(path) != digest:
+                return False
+        return True
+
+    def prune(self) -> None:
+        """Remove what an earlier configuration left: files of steps this run did not visit."""
+        records = {path: _read_record(path) for path in self._records()}
+        kept = {
+            name
+            for record in records.values()
+            if record is not None and record["name"] in self._visited
+            for name in record["files"]
+        }
+        for path, record in records.items():
+            if record is not None and record["name"] in self._visited:
+                continue
+            for name in record["files"] if record is not None else ():
+                if name not in kept:
+                    _remove(self.folder, name)
+            path.unlink()
+
+
+def _files_of(output: Path) -> list[Path]:
+    if output.is_dir():
+        return sorted(path for path in output.rglob("*") if path.is_file())
+    return [output]
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    try:
+        record = read_json(path)
+    except (OSError, ValueError):
+        return None
+    wanted = {"name": str, "key": str, "seconds": float, "files": dict}
+    if not isinstance(record, dict) or "result" not in record:
+        return None
+    if not all(isinstance(record.get(name), kind) for name, kind in wanted.items()):
+        return None
+    return record
+
+
+def _remove(folder: Path, name: str) -> None:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        return
+    path.unlink(missing_ok=True)
+    for parent in path.parents:
+        if parent == folder.resolve() or any(parent.iterdir()):
+            return
+        parent.rmdir()

@@ -1,0 +1,173 @@
+"""Training one model on one source and keeping it as a bundle with its held-out score."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genrescope.config import AudioSettings, FeatureSettings, ModelSettings
+from genrescope.errors import TrainingError
+from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell
+from genrescope.files import write_csv
+from genrescope.models import create_model
+from genrescope.models.bundle import save_bundle
+from genrescope.report.model_card import model_card
+from genrescope.study.material import Material
+from genrescope.taxonomy import Taxonomy
+
+
+def gather(
+    members: Sequence[Material], part: str, *, kind: str, seed: int
+) -> tuple[Any, pd.DataFrame]:
+    """Inputs and clips of one part of a source.
+
+    Parameters
+    ----------
+    members : sequence of Material
+        The corpora the source joins.
+    part : str
+        `train`, `validation`, `test`, or `all` for every usable clip.
+    kind : str
+        `vectors` or `log_mels`.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    X : DataFrame or numpy.ndarray [shape=(n, ...)]
+    clips : DataFrame [shape=(n, ...)]
+        In the same order.
+    """
+    inputs, clips = [], []
+    for member in members:
+        ids = list(member.clips.index) if part == "all" else member.part(part, seed=seed)
+        inputs.append(member.inputs(kind, ids))
+        clips.append(member.clips.loc[ids])
+    X = pd.concat(inputs) if kind == "vectors" else np.concatenate(inputs)
+    return X, pd.concat(clips)
+
+
+def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int) -> Any:
+    """Train a model on the training part of a source, its validation part beside it.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+        Kind and parameters; `random_state` is the seed unless they say otherwise.
+    members : sequence of Material
+        The corpora the source joins.
+    seed : int
+        Of the split and the model.
+
+    Raises
+    ------
+    TrainingError
+        Where the training part holds fewer than two genres.
+    """
+    model = create_model(settings.kind, **({"random_state": seed} | settings.params))
+    X, clips = gather(members, "train", kind=model.input, seed=seed)
+    present = sorted(clips["genre"].unique())
+    if len(present) < 2:
+        names = " and ".join(member.name for member in members)
+        raise TrainingError(
+            f"{names} has training clips of {len(present)} genre ({', '.join(present)}); a "
+            "classifier needs two or more"
+        )
+    X_validation, validation = gather(members, "validation", kind=model.input, seed=seed)
+    known = validation["genre"].isin(present).to_numpy()
+    return model.fit(
+        X,
+        clips["genre"].to_numpy(dtype=object),
+        validation=(X_validation[known], validation["genre"].to_numpy(dtype=object)[known])
+        if known.any()
+        else None,
+    )
+
+
+def train_bundle(
+    folder: Path,
+    settings: ModelSettings,
+    members: Sequence[Material],
+    *,
+    name: str,
+    source: str,
+    genres: Sequence[str],
+    taxonomy: Taxonomy,
+    audio: AudioSettings,
+    features: FeatureSettings,
+    seed: int,
+    n_resamples: int,
+) -> list[dict[str, Any]]:
+    """Train a model, score it on its own held-out clips and save it as a bundle.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The bundle.
+    settings : ModelSettings
+    members : sequence of Material
+        The corpora the source joins.
+    name, source : str
+        Of the model and the source, for the rows of scores.
+    genres : sequence of str
+        The study's genres, in display order.
+    taxonomy, audio, features
+        Kept in the bundle.
+    seed : int
+    n_resamples : int
+        Of the score's bootstrap.
+
+    Returns
+    -------
+    list of dict
+        A row of scores of the held-out part, as in `results.csv`.
+    """
+    model = fit_model(settings, members, seed=seed)
+    X, clips = gather(members, "test", kind=model.input, seed=seed)
+    metrics = []
+    if len(clips):
+        predictions = predict_cell(model, X, clips, genres, seed=seed)
+        metrics = evaluate_cell(
+            predictions, cell=Cell(name, source, source), genres=genres, n_resamples=n_resamples
+        )
+    corpora = [describe(member, audio=audio, features=features, seed=seed) for member in members]
+    facts: dict[str, Any] = {
+        "kind": settings.kind,
+        "genres": list(genres),
+        "corpora": corpora,
+        "metrics": metrics,
+        "audio": audio.model_dump(),
+        "features": features.model_dump(),
+    }
+    save_bundle(
+        folder,
+        model,
+        genres=list(genres),
+        taxonomy=taxonomy.to_dict(),
+        audio=audio,
+        features=features,
+        corpora=corpora,
+        metrics=metrics,
+        card=model_card(facts),
+    )
+    if model.training_curve_ is not None:
+        write_csv(folder / "training_curve.csv", model.training_curve_)
+    return metrics
+
+
+def describe(
+    member: Material, *, audio: AudioSettings, features: FeatureSettings, seed: int
+) -> dict[str, Any]:
+    """What a bundle remembers of a corpus it was trained on."""
+    parts = member.parts[seed].loc[member.clips.index]
+    return {
+        "name": member.name,
+        "culture": member.corpus.culture,
+        "synthetic": member.corpus.synthetic,
+        "clips": len(member.clips),
+        "train_clips": int((parts == "train").sum()),
+        "genres": {str(k): int(v) for k, v in member.clips["genre"].value_counts().items()},
+        "fingerprint": member.digest(audio=audio, features=features),
+    }
