@@ -123,9 +123,7 @@ def prepare_corpus(
         Where an option or the folder is wrong, or no clip is found.
     """
     root = settings.root
-    if root is None:
-        if settings.format != "synthetic":
-            raise CorpusError(f"the corpus {name} needs a root: the folder or file it is read from")
+    if root is None and settings.format == "synthetic":
         root = made_in / name
     return index_corpus(
         settings.format,
@@ -171,6 +169,9 @@ def prepare_material(
         corpus, folder, audio=audio, features=features, workers=workers, log_mels=log_mels
     )
     clips = regroup(corpus, split.group).set_index("clip_id", drop=False)
+    # An artist is the same person in every corpus; a track or stem of one name is not.
+    known = clips["group_kind"] == "artist"
+    clips["group"] = clips["group"].where(known, f"{corpus.name}/" + clips["group"])
     usable = clips[clips["genre"].notna() & clips.index.isin(extracted.clip_ids)]
     if usable.empty:
         failed = len(corpus.failures) + len(extracted.failures)

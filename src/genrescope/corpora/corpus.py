@@ -1,0 +1,280 @@
+"""The corpus table every format returns: its columns, its file, its fingerprint."""
+
+import functools
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pandas as pd
+
+from genrescope.corpora.table import CLIP_DTYPES, COLUMNS, clips_frame, failures_frame
+from genrescope.errors import ConfigError, CorpusError
+from genrescope.files import atomic_path, sha256_file, sha256_json, write_csv
+
+__all__ = ["CLIP_DTYPES", "COLUMNS", "Corpus", "regroup"]
+
+FILE_VERSION = 1
+METADATA_KEY = b"genrescope"
+FEATURE_PREFIX = "feature:"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A set of labelled clips with one origin and one culture.
+
+    Parameters
+    ----------
+    name : str
+        Short name, part of every `clip_id`.
+    culture : str
+        The musical culture the clips come from.
+    format : str
+        A key of `genrescope.corpora.FORMATS`.
+    clips : pandas.DataFrame
+        One row per clip with the columns of `COLUMNS`; `genre` is null where the label is
+        outside the taxonomy, `start_s` and `duration_s` are seconds.
+    failures : pandas.DataFrame
+        What could not be used: `path`, `reason`, `kind`.
+    features : pandas.DataFrame or None
+        Ready features, one row per clip with index `clip_id`; only for feature tables.
+    synthetic : bool
+        Whether the clips were rendered by code.
+    notes : tuple of str
+        Sentences on what indexing decided or left out.
+
+    Examples
+    --------
+    >>> row = {"clip_id": "toy/a.wav@0", "corpus": "toy", "label": "blues", "genre": "Blues-like"}
+    >>> corpus = Corpus("toy", "Western", "folder", clips_frame([row]), failures_frame([]))
+    >>> len(corpus.usable), corpus.summary()["genres"]
+    (1, {'Blues-like': 1})
+    """
+
+    name: str
+    culture: str
+    format: str
+    clips: pd.DataFrame
+    failures: pd.DataFrame
+    features: pd.DataFrame | None = None
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The clips whose label maps to a genre."""
+        return self.clips[self.clips["genre"].notna()].reset_index(drop=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Counts as plain Python values: clips, tracks, groups, genres, unmapped, failures.
+
+        Returns
+        -------
+        dict
+            `clips` counts all rows, `usable` those with a genre; `tracks`, `groups` and `genres`
+            count over the usable ones; `unmapped` counts clips per label without a genre, and
+            `failures` rows per kind.
+        """
+        usable = self.usable
+        unmapped = self.clips.loc[self.clips["genre"].isna(), "label"]
+        return {
+            "name": self.name,
+            "culture": self.culture,
+            "format": self.format,
+            "synthetic": self.synthetic,
+            "clips": len(self.clips),
+            "usable": len(usable),
+            "tracks": int(usable["track"].nunique()),
+            "groups": int(usable["group"].nunique()),
+            "group_kinds": _counts(usable["group_kind"]),
+            "genres": _counts(usable["genre"]),
+            "unmapped": _counts(unmapped),
+            "failures": _counts(self.failures["kind"]),
+            "notes": list(self.notes),
+        }
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the corpus contains, the same on every machine.
+
+        Clip bounds, labels, genres, groups and the bytes of the audio files (or the ready
+        features) count; where the files lie does not.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        table = self.clips.sort_values("clip_id", ignore_index=True)
+        kept = [column for column in COLUMNS if column not in {"path", "midi_path"}]
+        content: dict[str, Any] = {
+            "clips": hashlib.sha256(
+                table[kept].to_csv(index=False, lineterminator="\n").encode()
+            ).hexdigest(),
+            "audio": [_content(path) for path in table["path"].dropna().unique()],
+        }
+        if self.features is not None:
+            ordered = self.features.loc[table["clip_id"]]
+            content["columns"] = list(ordered.columns)
+            content["features"] = hashlib.sha256(
+                ordered.to_numpy(dtype="<f8", copy=True).tobytes()
+            ).hexdigest()
+        return sha256_json(content)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as Parquet, and the failures beside it as ``<stem>.failures.csv``.
+
+        Name, culture, format and notes travel in the Parquet schema; ready features become
+        columns named ``feature:<name>``.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to write; parent folders are made.
+
+        Raises
+        ------
+        OutputError
+            Where a file cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        frame = self.clips
+        if self.features is not None:
+            ready = self.features.loc[frame["clip_id"]].add_prefix(FEATURE_PREFIX)
+            frame = pd.concat([frame, ready.reset_index(drop=True)], axis=1)
+        about = {
+            "version": FILE_VERSION,
+            "name": self.name,
+            "culture": self.culture,
+            "format": self.format,
+            "synthetic": self.synthetic,
+            "has_features": self.features is not None,
+            "notes": list(self.notes),
+        }
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        metadata = {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(about).encode()}
+        write_csv(_failures_path(path), self.failures)
+        with atomic_path(path) as temporary:
+            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `to_parquet` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The Parquet file; failures are read from beside it where they are there.
+
+        Returns
+        -------
+        Corpus
+            Equal to the one that was written.
+
+        Raises
+        ------
+        CorpusError
+            Where the file is missing, not Parquet, or not a corpus of this version.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except FileNotFoundError as error:
+            raise CorpusError("does not exist", path=path) from error
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CorpusError("is not a Parquet file that can be read", path=path) from error
+        about = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        if about.get("version") != FILE_VERSION:
+            raise CorpusError(
+                "is not a corpus table of this version; write it with `genrescope corpus index`",
+                path=path,
+            )
+        frame = table.to_pandas()
+        clips = clips_frame(frame[list(COLUMNS)])
+        features = None
+        if about["has_features"]:
+            features = frame.filter(regex=f"^{FEATURE_PREFIX}").rename(
+                columns=lambda column: column.removeprefix(FEATURE_PREFIX)
+            )
+            features.index = pd.Index(clips["clip_id"], name="clip_id")
+        beside = _failures_path(path)
+        failures = pd.read_csv(beside, dtype=str) if beside.exists() else failures_frame([])
+        return cls(
+            name=about["name"],
+            culture=about["culture"],
+            format=about["format"],
+            clips=clips,
+            failures=failures_frame(failures),
+            features=features,
+            synthetic=about["synthetic"],
+            notes=tuple(about["notes"]),
+        )
+
+
+def _counts(values: "pd.Series[Any]") -> dict[str, int]:
+    return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
+
+
+def _failures_path(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    return path.with_name(f"{path.stem}.failures.csv")
+
+
+def _content(path: str) -> str:
+    try:
+        status = Path(path).stat()
+        return _digest(path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        # A file that went away since indexing is a change of content, which is what a
+        # fingerprint has to show; extraction is where it becomes a failure with a reason.
+        return "unreadable"
+
+
+@functools.cache
+def _digest(path: str, size: int, modified_ns: int) -> str:  # noqa: ARG001 (size, time: cache key)
+    return sha256_file(path)
+
+
+def regroup(
+    corpus: Corpus | pd.DataFrame, by: Literal["artist", "track", "none"] = "artist"
+) -> pd.DataFrame:
+    """Set the unit that a split never divides.
+
+    Parameters
+    ----------
+    corpus : Corpus or pandas.DataFrame
+        A corpus, or its clips.
+    by : {"artist", "track", "none"}
+        The artist where known and the track elsewhere; the track (song, phrase or stem for
+        loops); or every clip by itself, as leaky published splits have it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The clips with `group` and `group_kind` set anew.
+
+    Examples
+    --------
+    >>> clips = clips_frame([{"clip_id": "c/a@0", "track": "a", "artist": "Morphine"}])
+    >>> [regroup(clips, by)["group"].item() for by in ("artist", "track", "none")]
+    ['Morphine', 'a', 'c/a@0']
+    """
+    clips = (corpus.clips if isinstance(corpus, Corpus) else corpus).copy()
+    if by == "none":
+        return clips.assign(group=clips["clip_id"], group_kind="clip")
+    tracks = clips["track"].fillna(clips["clip_id"])
+    kinds = clips["group_kind"].where(~clips["group_kind"].isin(["artist", "clip"]), "track")
+    kinds = kinds.fillna("track")
+    if by == "track":
+        return clips.assign(group=tracks, group_kind=kinds)
+    if by != "artist":
+        raise ConfigError(f"clips are grouped by artist, track or none, not by {by!r}")
+    known = clips["artist"].notna()
+    return clips.assign(
+        group=clips["artist"].fillna(tracks), group_kind=kinds.where(~known, "artist")
+    )

@@ -1,0 +1,1 @@
+"""How good an answer is: metrics with intervals, the cells of a study, and what may be claimed."""

@@ -1,0 +1,235 @@
+"""Confusion matrices by group, the metrics they hold, and the bootstrap over groups.
+
+Every metric is a function of a confusion matrix, so a resample of groups is a weighted sum of the
+groups' own confusion matrices, and a thousand resamples are one matrix product.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+FloatArray = npt.NDArray[np.float64]
+
+COUNT_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa")
+INTERVAL_PERCENT = (2.5, 97.5)
+BLOCK_WEIGHTS = 4_000_000  # weights held at once: 32 MB
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """Confusion matrices of each group, the material of every resample.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_array [shape=(n_groups, n_genres * n_genres)]
+        Clips per group and (true genre, predicted genre), row-major.
+    n_genres : int
+        Genres on each side of the matrices.
+    """
+
+    matrix: Any
+    n_genres: int
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return int(self.matrix.shape[0])
+
+    def total(self) -> FloatArray:
+        """Confusion matrix of all clips [shape=(n_genres, n_genres)], rows are the truth."""
+        counts: FloatArray = self.weighted(np.ones((1, self.n_groups)))[0]
+        return counts
+
+    def weighted(self, weights: npt.ArrayLike) -> FloatArray:
+        """Confusion matrices under weights of the groups.
+
+        Parameters
+        ----------
+        weights : array [shape=(n_resamples, n_groups)]
+
+        Returns
+        -------
+        numpy.ndarray [shape=(n_resamples, n_genres, n_genres)]
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        sums: FloatArray = np.asarray((self.matrix.T @ weights.T).T, dtype=np.float64)
+        counts: FloatArray = sums.reshape(len(weights), self.n_genres, self.n_genres)
+        return counts
+
+
+def group_counts(predictions: pd.DataFrame, genres: Sequence[str]) -> GroupCounts:
+    """Count each group's clips by true and predicted genre.
+
+    Groups are taken in sorted order, so the order of the rows changes nothing that follows.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns `group`, `genre`, `predicted`.
+    genres : sequence of str
+        The genres, in display order.
+
+    Returns
+    -------
+    GroupCounts
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing, a group is null or a genre is not among `genres`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"group": ["a", "a", "b"], "genre": ["x", "y", "y"],
+    ...                       "predicted": ["x", "x", "y"]})
+    >>> group_counts(frame, ["x", "y"]).total().tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    missing = [name for name in ("group", "genre", "predicted") if name not in predictions]
+    if missing:
+        raise ValueError(f"predictions lack the columns {', '.join(missing)}")
+    if predictions["group"].isna().any():
+        raise ValueError("predictions hold clips without a group")
+    n_genres = len(genres)
+    true = codes(predictions["genre"], genres)
+    predicted = codes(predictions["predicted"], genres)
+    group, names = pd.factorize(predictions["group"], sort=True)
+    counts = sparse.coo_array(
+        (np.ones(len(predictions)), (group, true * n_genres + predicted)),
+        shape=(len(names), n_genres * n_genres),
+    ).tocsr()
+    return GroupCounts(counts, n_genres)
+
+
+def codes(column: "pd.Series[Any]", genres: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Positions of a column's genres in `genres` [shape=(n,)].
+
+    Raises
+    ------
+    ValueError
+        Where a value is not among `genres`, which hold each genre once.
+
+    Examples
+    --------
+    >>> codes(pd.Series(["b", "a", "b"]), ["a", "b"]).tolist()
+    [1, 0, 1]
+    """
+    found = pd.Index(list(genres)).get_indexer(pd.Index(column))
+    if (found < 0).any():
+        strange = sorted({str(value) for value in column[found < 0]})
+        raise ValueError(f"{column.name} holds {', '.join(strange)}, not among the study's genres")
+    return found
+
+
+def metrics_of(counts: FloatArray) -> dict[str, FloatArray]:
+    """Metrics of confusion matrices, many at a time.
+
+    Macro-averages run over the genres that a matrix has clips of; a genre that is predicted but
+    never true lowers the others through their counts only. Cohen's kappa is NaN where chance
+    agreement is total (one genre, always predicted), and everything is NaN without clips.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray [shape=(..., n_genres, n_genres)]
+        Rows are the truth, columns the prediction.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray [shape=(...)]
+        `accuracy`, `balanced_accuracy`, `macro_f1`, `weighted_f1` in [0, 1], `kappa` in [-1, 1]
+        (Cohen 1960, "A coefficient of agreement for nominal scales").
+
+    Examples
+    --------
+    >>> scores = metrics_of(np.array([[3.0, 1.0], [0.0, 4.0]]))
+    >>> float(scores["accuracy"]), float(scores["kappa"])
+    (0.875, 0.75)
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    support = counts.sum(axis=-1)
+    predicted = counts.sum(axis=-2)
+    n = support.sum(axis=-1)
+    present = (support > 0).sum(axis=-1)
+    # Genres without support have recall 0 here and hits 0, so plain sums leave them out.
+    recall = _divide(hits, support, empty=0.0)
+    f1 = np.where(support > 0, _divide(2 * hits, support + predicted, empty=0.0), 0.0)
+    chance = (support * predicted).sum(axis=-1)
+    return {
+        "accuracy": _divide(hits.sum(axis=-1), n),
+        "balanced_accuracy": _divide(recall.sum(axis=-1), present),
+        "macro_f1": _divide(f1.sum(axis=-1), present),
+        "weighted_f1": _divide((f1 * support).sum(axis=-1), n),
+        "kappa": _divide(n * hits.sum(axis=-1) - chance, n * n - chance),
+    }
+
+
+def _divide(above: Any, below: Any, *, empty: float = np.nan) -> FloatArray:
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    out = np.full(above.shape, empty)
+    np.divide(above, below, out=out, where=below != 0)
+    return out
+
+
+def resample_weights(
+    n_groups: int, n_resamples: int, *, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """How often each group is drawn in each bootstrap resample, block by block.
+
+    Parameters
+    ----------
+    n_groups, n_resamples : int
+    seed : int
+        The same seed gives the same draws.
+
+    Yields
+    ------
+    numpy.ndarray [shape=(block, n_groups)]
+        Every row sums to `n_groups`; the blocks together have `n_resamples` rows.
+
+    Examples
+    --------
+    >>> weights = next(resample_weights(4, 3, seed=0))
+    >>> weights.sum(axis=1).tolist()
+    [4, 4, 4]
+    """
+    rng = np.random.default_rng(seed)
+    rows = max(1, BLOCK_WEIGHTS // max(n_groups, 1))
+    for start in range(0, n_resamples, rows):
+        block = min(rows, n_resamples - start)
+        drawn = rng.integers(n_groups, size=(block, n_groups))
+        drawn += n_groups * np.arange(block)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=block * n_groups).reshape(block, n_groups)
+
+
+def bootstrap(counts: GroupCounts, *, n_resamples: int = 1000, seed: int = 0) -> FloatArray:
+    """Confusion matrices of resamples of whole groups, with replacement.
+
+    The clips of a track or artist are alike, so groups are the independent draws, not clips
+    (Field and Welsh 2007, "Bootstrapping clustered data").
+
+    Returns
+    -------
+    numpy.ndarray [shape=(n_resamples, n_genres, n_genres)]
+    """
+    blocks = resample_weights(counts.n_groups, n_resamples, seed=seed)
+    return np.concatenate([counts.weighted(weights) for weights in blocks])
+
+
+def percentile_interval(values: FloatArray) -> tuple[float, float]:
+    """95% percentile interval of resampled values; NaN values are left out.
+
+    Examples
+    --------
+    >>> percentile_interval(np.arange(1001) / 1000.0)
+    (0.025, 0.975)
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, INTERVAL_PERCENT)
+    return float(low), float(high)

@@ -1,0 +1,275 @@
+"""Differences of a metric between two tables of predictions, with interval and test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from genrescope.evaluation.counts import (
+    BLOCK_WEIGHTS,
+    COUNT_METRICS,
+    FloatArray,
+    GroupCounts,
+    bootstrap,
+    group_counts,
+    metrics_of,
+    percentile_interval,
+)
+
+TOLERANCE = 1e-12  # differences closer than this are ties: rounding must not break them
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of one metric between two tables of predictions.
+
+    Attributes
+    ----------
+    value : float
+        Metric of the first minus metric of the second.
+    low, high : float
+        95% percentile interval of the cluster bootstrap; NaN with fewer than two groups.
+    p_value : float
+        Two-sided, in (0, 1].
+    n, n_groups : int
+        Clips and groups it rests on (the fewer of the two where the clips differ).
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    n: int
+    n_groups: int
+
+
+def paired_difference(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    genres: Sequence[str],
+    *,
+    metric: str = "macro_f1",
+    n_resamples: int = 1000,
+    n_permutations: int = 9999,
+    seed: int = 0,
+) -> Difference:
+    """Compare two models on the same clips.
+
+    The interval resamples whole groups for both models alike. The p-value is of a permutation
+    test that swaps the two models' answers on whole groups with probability one half, counting
+    the observed arrangement as one more permutation (Phipson and Smyth 2010, "Permutation
+    P-values should never be zero").
+
+    Parameters
+    ----------
+    a, b : DataFrame
+        Predictions with `clip_id`, `group`, `genre`, `predicted`, and `seed` where there are
+        several; rows in any order.
+    genres : sequence of str
+        The genres, in display order.
+    metric : str
+        One of `COUNT_METRICS`.
+    n_resamples, n_permutations : int
+    seed : int
+        Same seed, same result.
+
+    Returns
+    -------
+    Difference
+        Of `a` minus `b`.
+
+    Raises
+    ------
+    ValueError
+        Where the two do not hold the same clips with the same group and genre, or the metric is
+        unknown.
+
+    Examples
+    --------
+    >>> clips = {"clip_id": list("123456"), "group": list("abcdef"), "genre": list("xyxyxy")}
+    >>> right = pd.DataFrame({**clips, "predicted": list("xyxyxy")})
+    >>> wrong = pd.DataFrame({**clips, "predicted": list("yxyxyx")})
+    >>> difference = paired_difference(right, wrong, ["x", "y"], metric="accuracy")
+    >>> difference.value, difference.low, difference.p_value < 0.05
+    (1.0, 1.0, True)
+    """
+    check_metric(metric)
+    a, b = _aligned(a, b)
+    first, second = group_counts(a, genres), group_counts(b, genres)
+    value = float((metrics_of(first.total())[metric] - metrics_of(second.total())[metric]).item())
+    low, high = _interval(first, second, metric, n_resamples, seeds=(seed, seed))
+    p_value = _permutation_p(first, second, metric, n_permutations, seed)
+    return Difference(value, low, high, p_value, len(a), first.n_groups)
+
+
+def check_metric(metric: str) -> None:
+    """Refuse a metric that is not a function of counts with a `ValueError`."""
+    if metric not in COUNT_METRICS:
+        raise ValueError(f"{metric!r} cannot be compared: one of {', '.join(COUNT_METRICS)}")
+
+
+def _aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    keys = ["seed", "clip_id"] if "seed" in a and "seed" in b else ["clip_id"]
+    for frame in (a, b):
+        if frame.duplicated(keys).any():
+            raise ValueError(f"a clip is predicted twice: {' and '.join(keys)} are not unique")
+    a, b = (frame.sort_values(keys, ignore_index=True) for frame in (a, b))
+    for name in (*keys, "group", "genre"):
+        if not np.array_equal(a[name].to_numpy(dtype=object), b[name].to_numpy(dtype=object)):
+            raise ValueError(f"the two predictions are not of the same clips: {name} differs")
+    return a, b
+
+
+def _interval(
+    first: GroupCounts,
+    second: GroupCounts,
+    metric: str,
+    n_resamples: int,
+    *,
+    seeds: tuple[int, int],
+) -> tuple[float, float]:
+    if min(first.n_groups, second.n_groups) < 2:
+        return float("nan"), float("nan")
+    return percentile_interval(_resampled(first, second, metric, n_resamples, seeds=seeds))
+
+
+def _resampled(
+    first: GroupCounts,
+    second: GroupCounts,
+    metric: str,
+    n_resamples: int,
+    *,
+    seeds: tuple[int, int],
+) -> FloatArray:
+    one, two = (
+        metrics_of(bootstrap(counts, n_resamples=n_resamples, seed=seed))[metric]
+        for counts, seed in zip((first, second), seeds, strict=True)
+    )
+    return one - two
+
+
+def _permutation_p(
+    first: GroupCounts, second: GroupCounts, metric: str, n_permutations: int, seed: int
+) -> float:
+    if not first.n_groups:
+        return 1.0
+    rng = np.random.default_rng(seed)
+    total_first, total_second = first.total(), second.total()
+    gap = GroupCounts(second.matrix - first.matrix, first.n_genres)
+
+    def size(one: FloatArray, two: FloatArray) -> FloatArray:
+        # Kappa can be undefined in an arrangement: it then tells nothing against chance.
+        return np.abs(np.nan_to_num(metrics_of(one)[metric] - metrics_of(two)[metric], nan=np.inf))
+
+    observed = size(total_first, total_second)
+    as_large = 0
+    rows = max(1, BLOCK_WEIGHTS // first.n_groups)
+    for start in range(0, n_permutations, rows):
+        block = min(rows, n_permutations - start)
+        moved = gap.weighted(rng.integers(2, size=(block, first.n_groups), dtype=np.int8))
+        sizes = size(total_first + moved, total_second - moved)
+        as_large += int((sizes >= observed - TOLERANCE).sum())
+    return (as_large + 1) / (n_permutations + 1)
+
+
+def unpaired_difference(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    genres: Sequence[str],
+    *,
+    metric: str = "macro_f1",
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Difference:
+    """Compare predictions of different clips, such as in-domain and cross-cultural.
+
+    Both sides are resampled by group, independently. The p-value inverts the percentile
+    interval: twice the smaller share of resampled differences on one side of zero, with the
+    observed one added (Efron and Tibshirani 1993, section 15.4). It speaks of the clips' chance
+    alone: the models are taken as trained.
+
+    Parameters
+    ----------
+    a, b : DataFrame
+        Predictions with `group`, `genre`, `predicted`; no group in common is assumed.
+    genres : sequence of str
+        The genres, in display order.
+    metric : str
+        One of `COUNT_METRICS`.
+    n_resamples : int
+        The p-value is at least `2 / (n_resamples + 1)`.
+    seed : int
+        Same seed, same result.
+
+    Returns
+    -------
+    Difference
+        Of `a` minus `b`; interval and p-value are NaN with fewer than two groups on a side.
+
+    Raises
+    ------
+    ValueError
+        Where the metric is unknown.
+
+    Examples
+    --------
+    >>> home = pd.DataFrame({"group": list("abcd"), "genre": list("xyxy"),
+    ...                      "predicted": list("xyxy")})
+    >>> away = home.assign(predicted=list("yxyx"))
+    >>> unpaired_difference(home, away, ["x", "y"], metric="accuracy").value
+    1.0
+    """
+    check_metric(metric)
+    first, second = group_counts(a, genres), group_counts(b, genres)
+    value = float((metrics_of(first.total())[metric] - metrics_of(second.total())[metric]).item())
+    n, n_groups = min(len(a), len(b)), min(first.n_groups, second.n_groups)
+    if n_groups < 2:
+        return Difference(value, float("nan"), float("nan"), float("nan"), n, n_groups)
+    # Two streams from one seed: the same draws on both sides would pair what is not paired.
+    streams = np.random.SeedSequence(seed).generate_state(2)
+    seeds = (int(streams[0]), int(streams[1]))
+    values = _resampled(first, second, metric, n_resamples, seeds=seeds)
+    values = values[~np.isnan(values)]
+    smaller = min((values <= TOLERANCE).sum(), (values >= -TOLERANCE).sum())
+    p_value = float(min(1.0, 2 * (smaller + 1) / (len(values) + 1)))
+    low, high = percentile_interval(values)
+    return Difference(value, low, high, p_value, n, n_groups)
+
+
+def mcnemar(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Exact two-sided McNemar test of two models' errors on the same clips.
+
+    It counts clips as independent, which clips of one group are not: where groups hold several
+    clips, `paired_difference` is the honest test (McNemar 1947; Dietterich 1998).
+
+    Parameters
+    ----------
+    a, b : DataFrame
+        Predictions with `clip_id`, `group`, `genre`, `predicted`, of the same clips.
+
+    Returns
+    -------
+    float
+        p-value in (0, 1]; 1 where the two never differ in being right.
+
+    Raises
+    ------
+    ValueError
+        Where the two do not hold the same clips.
+
+    Examples
+    --------
+    >>> clips = {"clip_id": list("123456"), "group": list("abcdef"), "genre": list("xyxyxy")}
+    >>> right = pd.DataFrame({**clips, "predicted": list("xyxyxy")})
+    >>> mcnemar(right, right.assign(predicted=list("yxyxyx")))
+    0.03125
+    """
+    from scipy.stats import binomtest
+
+    a, b = _aligned(a, b)
+    right_a, right_b = (frame["genre"] == frame["predicted"] for frame in (a, b))
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    if not only_a + only_b:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)

@@ -1,0 +1,105 @@
+"""Where notes begin, and how fast the beat goes."""
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+
+from genrescope.features.frames import Doubles, Floats
+
+TEMPOGRAM_S = 8.0  # length of the autocorrelation window
+LIKELY_BPM = 120.0  # centre of the log-normal prior, one octave wide
+FASTEST_BPM = 320.0
+SHARPNESS = 1e6  # weighs the autocorrelation against the prior, on a logarithmic scale
+
+
+def onset_strength(decibels: Floats, *, n_fft: int = 2048, hop_length: int = 512) -> Floats:
+    """How much louder the sound became, over all mel bands.
+
+    Parameters
+    ----------
+    decibels : numpy.ndarray [shape=(frames, n_mels)]
+        From `genrescope.features.mel.mel_db`.
+    n_fft, hop_length : int
+        Of the spectrum, in samples: rises are dated to the end of the frame that shows them.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(frames,), dtype=float32]
+        Mean rise in decibels per frame, from 0.
+
+    Notes
+    -----
+    Böck & Widmer (2013), "Maximum filter vibrato suppression for onset detection", without the
+    maximum filter.
+
+    Examples
+    --------
+    >>> step = np.zeros((8, 4), np.float32)
+    >>> step[4:] = 10.0
+    >>> onset_strength(step).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 10.0, 0.0]
+    """
+    rises = np.maximum(decibels[1:] - decibels[:-1], 0.0).mean(axis=1)
+    delay = 1 + n_fft // (2 * hop_length)
+    return np.pad(rises, (delay, 0))[: len(decibels)].astype(np.float32)
+
+
+def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) -> float:
+    """The beat's speed: the likeliest period in the onsets' autocorrelation.
+
+    The autocorrelation is taken about every frame, each brought to 1 at lag 0, and averaged.
+
+    Parameters
+    ----------
+    onsets : numpy.ndarray [shape=(frames,)]
+        From `onset_strength`.
+    sample_rate : int
+        Hertz.
+    hop_length : int
+        Samples from one frame to the next.
+
+    Returns
+    -------
+    float
+        Beats per minute, at most 320; about 120, the prior's centre, where nothing repeats.
+
+    Notes
+    -----
+    Grosche, Müller & Kurth (2010), "Cyclic tempogram"; Ellis (2007), "Beat tracking by dynamic
+    programming", for the log-normal prior.
+
+    Examples
+    --------
+    >>> pulses = np.zeros(430, np.float32)
+    >>> pulses[::43] = 1.0  # once a second, all but
+    >>> round(tempo(pulses), 1)
+    60.1
+    """
+    window, bpm, log_prior = _tempo_tables(sample_rate, hop_length)
+    size = len(window)
+    ramped = np.pad(onsets.astype(np.float64), size // 2, mode="linear_ramp", end_values=0)
+    views = np.lib.stride_tricks.sliding_window_view(ramped, size)[: len(onsets)]
+    frames = views * window
+    # In double precision: the sharpness would turn rounding of single precision into beats.
+    length = scipy.fft.next_fast_len(2 * size - 1, real=True)
+    transform = scipy.fft.rfft(frames, n=length)
+    energy = np.einsum("tn,tn->t", frames, frames)
+    share = 1 / np.where(energy > 0, energy, 1.0)
+    # The transform is linear, so the mean of the autocorrelations needs only one way back.
+    mean_power = share @ np.square(transform.real) + share @ np.square(transform.imag)
+    periods = scipy.fft.irfft(mean_power / len(onsets), n=length)[:size]
+    return float(bpm[np.argmax(np.log1p(SHARPNESS * periods) + log_prior)])
+
+
+@lru_cache(maxsize=8)
+def _tempo_tables(sample_rate: int, hop_length: int) -> tuple[Doubles, Doubles, Doubles]:
+    """Window, beats per minute and logarithmic prior of each lag."""
+    size = max(2, int(TEMPOGRAM_S * sample_rate) // hop_length)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    lags = np.arange(1, size)
+    bpm = np.concatenate([[np.inf], 60 * sample_rate / hop_length / lags])
+    with np.errstate(invalid="ignore"):
+        log_prior = -0.5 * (np.log2(bpm) - np.log2(LIKELY_BPM)) ** 2
+    log_prior[: np.argmax(bpm < FASTEST_BPM)] = -np.inf
+    return window, bpm, log_prior

@@ -1,0 +1,191 @@
+"""The 75 features by name, and their extraction together with the log-mel picture."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from genrescope.config import AudioSettings, FeatureSettings
+from genrescope.errors import ConfigError
+from genrescope.features import spectral
+from genrescope.features.chroma import N_CHROMA, chroma
+from genrescope.features.frames import Floats, Spectrum, spectrum
+from genrescope.features.logmel import log_mel
+from genrescope.features.mel import mel_db, mfcc
+from genrescope.features.rhythm import onset_strength, tempo
+
+SCALARS = ("spec_cent", "spec_bw", "spec_roll", "zcr", "rms")
+
+
+def feature_names(features: FeatureSettings | None = None) -> tuple[str, ...]:
+    """Names of the features, in the order of the vector.
+
+    Parameters
+    ----------
+    features : FeatureSettings, optional
+        Only `n_mfcc` matters.
+
+    Returns
+    -------
+    tuple of str
+        75 with the default settings: `2 * n_mfcc + 35`.
+
+    Examples
+    --------
+    >>> names = feature_names()
+    >>> len(names), names[0], names[40], names[-1]
+    (75, 'mfcc_mean_0', 'chroma_mean_0', 'tempo')
+    """
+    n_mfcc = (features or FeatureSettings()).n_mfcc
+    names = [
+        f"{quantity}_{statistic}_{k}"
+        for quantity, count in (("mfcc", n_mfcc), ("chroma", N_CHROMA))
+        for statistic in ("mean", "std")
+        for k in range(count)
+    ]
+    names += [f"{quantity}_{statistic}" for quantity in SCALARS for statistic in ("mean", "std")]
+    return (*names, "tempo")
+
+
+FEATURE_NAMES = feature_names()
+
+
+class Features(NamedTuple):
+    """What is extracted from clips.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray [shape=(n_clips, n_features), dtype=float32]
+        Columns as `feature_names` says.
+    log_mels : numpy.ndarray [shape=(n_clips, n_mels, frames), dtype=float32]
+        Decibels; no clips where they were not asked for.
+    """
+
+    vectors: Floats
+    log_mels: Floats
+
+
+def extract(
+    waveforms: npt.NDArray[np.floating],
+    *,
+    audio: AudioSettings | None = None,
+    features: FeatureSettings | None = None,
+    log_mels: bool = True,
+) -> Features:
+    """Compute the feature vectors and log-mel pictures of clips.
+
+    Parameters
+    ----------
+    waveforms : numpy.ndarray [shape=(n_clips, clip_samples)]
+        Clips as `genrescope.audio.fit.load_clip` gives them.
+    audio : AudioSettings, optional
+        Sample rate and clip length.
+    features : FeatureSettings, optional
+        Frames, bands, and how the picture is made.
+    log_mels : bool
+        Whether the pictures are wanted.
+
+    Returns
+    -------
+    Features
+        In the order of the clips; each clip's numbers depend on nothing but the clip.
+
+    Raises
+    ------
+    ValueError
+        Where `waveforms` does not have the shape the settings say.
+    AudioError
+        `non-finite` where a sample is NaN or infinite.
+    ConfigError
+        Where the settings contradict each other.
+
+    Notes
+    -----
+    Means and standard deviations are over the clip's frames, the latter with n in the divisor.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(110250) / 22050)
+    >>> found = extract(tone[np.newaxis])
+    >>> found.vectors.shape, found.log_mels.shape
+    ((1, 75), (1, 128, 128))
+    >>> round(float(found.vectors[0, FEATURE_NAMES.index("spec_cent_mean")]), -1)
+    450.0
+    """
+    audio, features = audio or AudioSettings(), features or FeatureSettings()
+    check_settings(audio, features)
+    if waveforms.ndim != 2 or waveforms.shape[1] != audio.clip_samples:
+        raise ValueError(
+            f"waveforms have shape {waveforms.shape}, it should be (n, {audio.clip_samples})"
+        )
+    n_pictures = len(waveforms) if log_mels else 0
+    found = Features(
+        np.empty((len(waveforms), len(feature_names(features))), np.float32),
+        np.empty((n_pictures, features.n_mels, features.frames), np.float32),
+    )
+    for row, waveform in enumerate(waveforms):
+        clip = spectrum(
+            waveform,
+            sample_rate=audio.sample_rate,
+            n_fft=features.n_fft,
+            hop_length=features.hop_length,
+        )
+        decibels = mel_db(clip, n_mels=features.n_mels)
+        found.vectors[row] = _vector(clip, decibels, n_mfcc=features.n_mfcc)
+        if log_mels:
+            found.log_mels[row] = log_mel(
+                decibels,
+                frames=features.frames,
+                frame_fit=features.frame_fit,
+                mel_reference=features.mel_reference,
+            )
+    return found
+
+
+def check_settings(audio: AudioSettings, features: FeatureSettings) -> None:
+    """Refuse settings that contradict each other.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting to change.
+
+    Examples
+    --------
+    >>> check_settings(AudioSettings(), FeatureSettings())
+    """
+    if features.n_mfcc > features.n_mels:
+        raise ConfigError(
+            f"n_mfcc is {features.n_mfcc}, it cannot be more than n_mels ({features.n_mels})"
+        )
+    if features.hop_length > features.n_fft:
+        raise ConfigError(
+            f"hop_length is {features.hop_length}, it cannot be more than n_fft "
+            f"({features.n_fft}): sound between the frames would be lost"
+        )
+    n_frames = 1 + audio.clip_samples // features.hop_length
+    if features.frame_fit == "crop" and n_frames < features.frames:
+        raise ConfigError(
+            f"frame_fit crop keeps {features.frames} frames, but clips of {audio.clip_seconds:g} s "
+            f"have {n_frames}; use frame_fit resize, or fewer frames"
+        )
+
+
+def _vector(clip: Spectrum, decibels: Floats, *, n_mfcc: int) -> Floats:
+    """Feature vector of one clip [shape=(n_features,)]."""
+    onsets = onset_strength(decibels, n_fft=clip.n_fft, hop_length=clip.hop_length)
+    speed = tempo(onsets, sample_rate=clip.sample_rate, hop_length=clip.hop_length)
+    scalars = np.stack(
+        [
+            spectral.spectral_centroid(clip),
+            spectral.spectral_bandwidth(clip),
+            spectral.spectral_rolloff(clip),
+            spectral.zero_crossing_rate(clip),
+            spectral.rms(clip),
+        ]
+    )
+    parts = []
+    for quantity in (mfcc(decibels, n_mfcc=n_mfcc), chroma(clip)):
+        parts += [quantity.mean(axis=0, dtype=np.float64), quantity.std(axis=0, dtype=np.float64)]
+    interleaved = np.stack([scalars.mean(axis=1), scalars.std(axis=1)], axis=1).ravel()
+    return np.concatenate([*parts, interleaved, [speed]]).astype(np.float32)

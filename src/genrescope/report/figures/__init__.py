@@ -1,0 +1,21 @@
+"""The figures of a study, in one house style; each takes the table it shows."""
+
+from genrescope.report.figures.confusion import confusion_figure
+from genrescope.report.figures.curves import training_curve_figure
+from genrescope.report.figures.grad_cam import grad_cam_figure
+from genrescope.report.figures.grid import drop_figure, results_heat_map
+from genrescope.report.figures.shapley import feature_words, shap_figure
+from genrescope.report.figures.style import genre_colours, png_bytes, save_figure
+
+__all__ = [
+    "confusion_figure",
+    "drop_figure",
+    "feature_words",
+    "genre_colours",
+    "grad_cam_figure",
+    "png_bytes",
+    "results_heat_map",
+    "save_figure",
+    "shap_figure",
+    "training_curve_figure",
+]

@@ -1,0 +1,173 @@
+"""A finished run directory as the report reads it: from the disk and from nothing else."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from genrescope.errors import GenrescopeError
+from genrescope.evaluation.cells import Cell, read_predictions, select_part, source_members
+from genrescope.evaluation.significance import guesses
+from genrescope.files import read_json
+
+CELL_KEYS = ["model", "source", "target"]
+NEEDED = ("run.json", "results.csv")
+UNKNOWN_CULTURES = {"", "unknown"}
+
+
+@dataclass
+class RunDirectory:
+    """What `genrescope study` left in a folder.
+
+    Tests and figures speak of the first seed; `results` holds all of them.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    info : dict
+        The content of `run.json`.
+    results : DataFrame
+        The content of `results.csv`.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    results: pd.DataFrame
+    _predictions: dict[Cell, pd.DataFrame] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read the provenance and the results of a run.
+
+        Raises
+        ------
+        GenrescopeError
+            Where the folder is not a finished run.
+        """
+        folder = Path(folder)
+        missing = [name for name in NEEDED if not (folder / name).is_file()]
+        if missing:
+            raise GenrescopeError(
+                f"is not a finished run: {' and '.join(missing)} not found", path=folder
+            )
+        return cls(folder, read_json(folder / "run.json"), _read_table(folder / "results.csv"))
+
+    @property
+    def genres(self) -> list[str]:
+        """The genres, in display order."""
+        return [str(genre) for genre in self.info["genres"]]
+
+    @property
+    def seed(self) -> int:
+        """The first seed, of which the report's tests and figures are."""
+        return (
+            int(self.info["seeds"][0])
+            if self.info.get("seeds")
+            else int(self.results["seed"].min())
+        )
+
+    @property
+    def corpora(self) -> dict[str, dict[str, Any]]:
+        """Facts about each corpus, by name."""
+        return dict(self.info["corpora"])
+
+    @cached_property
+    def first(self) -> pd.DataFrame:
+        """Rows of the first seed."""
+        return self.results[self.results["seed"] == self.seed].reset_index(drop=True)
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        """One row per cell: all clips where none was trained on, else the held-out ones."""
+        order = self.first.assign(rank=self.first["part"].map({"all": 0, "test": 1}))
+        best = order.sort_values("rank", kind="stable").drop_duplicates(CELL_KEYS)
+        return best.sort_index().drop(columns="rank").reset_index(drop=True)
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Models with results, in the order of the configuration."""
+        return _ordered(self.results["model"], self.info.get("models", {}))
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """Sources with results, in the order of the configuration."""
+        return _ordered(self.results["source"], self.info.get("sources", []))
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """Targets with results, in the order of the configuration."""
+        return _ordered(self.results["target"], self.info.get("targets", []))
+
+    def kind(self, model: str) -> str:
+        """Kind of a model: `forest`, `boosting`, `cnn`."""
+        return str(self.info.get("models", {}).get(model, {}).get("kind", model))
+
+    def row(self, cell: Cell, part: str | None = None) -> dict[str, Any] | None:
+        """A cell's scores of the first seed; its headline part where none is named."""
+        table = self.headline if part is None else self.first[self.first["part"] == part]
+        match = table[
+            (table["model"] == cell.model)
+            & (table["source"] == cell.source)
+            & (table["target"] == cell.target)
+        ]
+        return None if match.empty else {str(k): v for k, v in match.iloc[0].items()}
+
+    def predictions(self, cell: Cell, part: str) -> pd.DataFrame:
+        """A cell's predictions of one evaluated part, of the first seed."""
+        if cell not in self._predictions:
+            path = self.folder / cell.folder / "predictions.csv"
+            if not path.is_file():
+                raise GenrescopeError("is missing from the run", path=path)
+            frame = read_predictions(path)
+            self._predictions[cell] = frame[frame["seed"] == self.seed]
+        return select_part(self._predictions[cell], part)
+
+    def guesses(self, cell: Cell, part: str) -> pd.DataFrame:
+        """What guessing scores on a cell's clips: index `majority`, `prior`, `uniform`."""
+        counts = self.predictions(cell, part)["genre"].value_counts()
+        return guesses({str(k): int(v) for k, v in counts.items()}).set_index("guess")
+
+    def crossing(self, source: str, target: str) -> str:
+        """What lies between source and target: `cross-cultural`, or `cross-corpus`."""
+        one, two = (
+            {str(self.corpora.get(name, {}).get("culture", "")) for name in source_members(names)}
+            for names in (source, target)
+        )
+        apart = not one & two and not (one | two) & UNKNOWN_CULTURES
+        return "cross-cultural" if apart else "cross-corpus"
+
+    def table(self, *parts: str) -> pd.DataFrame | None:
+        """A CSV of the run, or None where there is none."""
+        path = self.folder.joinpath(*parts)
+        return pd.read_csv(path, float_precision="round_trip") if path.is_file() else None
+
+    def text(self, *parts: str) -> str | None:
+        """A text file of the run, or None where there is none."""
+        path = self.folder.joinpath(*parts)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def json(self, *parts: str) -> Any:
+        """A JSON file of the run, or None where there is none."""
+        path = self.folder.joinpath(*parts)
+        return read_json(path) if path.is_file() else None
+
+
+def _ordered(column: "pd.Series[Any]", order: Iterable[str]) -> list[str]:
+    present = list(dict.fromkeys(column))
+    wanted = list(order)
+    return sorted(present, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    words = [*CELL_KEYS, "part"]
+    # A corpus may be called "nan" or "none": only an empty number is missing.
+    frame = pd.read_csv(
+        path, dtype=dict.fromkeys(words, "str"), keep_default_na=False, float_precision="round_trip"
+    )
+    for name in frame.columns.difference(words):
+        frame[name] = pd.to_numeric(frame[name].replace("", None))
+    return frame

@@ -1,0 +1,141 @@
+"""What made a run: versions, seeds, corpora, durations, the configuration as it was resolved."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import yaml
+
+from genrescope import __version__
+from genrescope.config import StudyConfig
+from genrescope.models import create_model
+from genrescope.study.material import Material
+from genrescope.taxonomy import Taxonomy
+
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "soundfile",
+    "soxr",
+    "scikit-learn",
+    "xgboost-cpu",
+    "torch",
+    "shap",
+)
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that decide the numbers, those installed."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def resolved_yaml(config: StudyConfig) -> str:
+    """The configuration with every default spelled out, as YAML that `study` reads again.
+
+    Parameters
+    ----------
+    config : StudyConfig
+
+    Examples
+    --------
+    >>> config = StudyConfig.parse({"name": "a", "corpora": {"b": {"format": "folder"}}})
+    >>> StudyConfig.parse(yaml.safe_load(resolved_yaml(config))) == config
+    True
+    """
+    return yaml.safe_dump(
+        config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+def provenance(
+    config: StudyConfig,
+    taxonomy: Taxonomy,
+    materials: Mapping[str, Material],
+    *,
+    genres: Sequence[str],
+    started: str,
+    durations: Mapping[str, float],
+    skipped: Sequence[Mapping[str, str]],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Facts about a run, as `run.json` holds them.
+
+    Parameters
+    ----------
+    config : StudyConfig
+    taxonomy : Taxonomy
+    materials : mapping of str to Material
+        By corpus.
+    genres : sequence of str
+        In display order.
+    started : str
+        When, in UTC.
+    durations : mapping of str to float
+        Seconds each step took when it was computed.
+    skipped, warnings
+        What was left out, and what a reader should know.
+    """
+    return {
+        "name": config.name,
+        "question": config.question,
+        "genrescope": __version__,
+        "started": started,
+        "finished": now(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": library_versions(),
+        "seeds": list(config.split.seeds),
+        "reference": config.reference,
+        "genres": list(genres),
+        "taxonomy": taxonomy.name,
+        "corpora": {name: _corpus(material) for name, material in materials.items()},
+        "sources": list(config.sources),
+        "targets": list(config.targets),
+        "models": {
+            name: {
+                "kind": settings.kind,
+                "input": create_model(settings.kind, **settings.params).input,
+                "params": create_model(settings.kind, **settings.params).get_params(),
+            }
+            for name, settings in config.models.items()
+        },
+        "skipped": [dict(item) for item in skipped],
+        "warnings": list(warnings),
+        "durations": dict(durations),
+    }
+
+
+def _corpus(material: Material) -> dict[str, Any]:
+    corpus, clips = material.corpus, material.clips
+    summary = corpus.summary()
+    return {
+        "format": corpus.format,
+        "culture": corpus.culture,
+        "synthetic": corpus.synthetic,
+        "clips": len(clips),
+        "tracks": int(clips["track"].nunique()),
+        "groups": int(clips["group"].nunique()),
+        "group_kind": {str(k): int(v) for k, v in clips["group_kind"].value_counts().items()},
+        "genres": {str(k): int(v) for k, v in clips["genre"].value_counts().items()},
+        "unmapped": summary["unmapped"],
+        "failures": {
+            str(kind): int(count)
+            for kind, count in material.failures["kind"].value_counts().items()
+        },
+        "fingerprint": corpus.fingerprint(),
+        "notes": list(corpus.notes),
+    }

@@ -1,0 +1,239 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genrescope.config import load_config
+from genrescope.errors import ConfigError, CorpusError, OutputError
+from genrescope.models.bundle import load_bundle
+from genrescope.study.run import run_study
+
+from recompute import BOUNDS, EXACT, compare, compare_reports
+
+pytestmark = pytest.mark.slow
+
+COMMAND = [sys.executable, "-m", "genrescope"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, synthetic_corpora):
+    """One small study with every model and cell, run once for the tests that only read it."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = folder / "study.yaml"
+    config.write_text(
+        f"""
+name: small
+corpora:
+  western: {{format: gtzan, root: {synthetic_corpora}/western, culture: Western}}
+  korean: {{format: korean-loops, root: {synthetic_corpora}/korean, culture: Korean-style}}
+models: {{forest: {{n_estimators: 20}}, boosting: {{n_estimators: 10}}, cnn: {{epochs: 2}}}}
+split: {{group: track, seeds: [0, 1]}}
+evaluation: {{n_resamples: 400}}
+"""
+    )
+    result = run_study(load_config(config), out=folder / "run")
+    return config, result
+
+
+def test_every_file_of_the_run_directory_is_there(finished):
+    _, result = finished
+    run = result.folder
+    names = ["western", "korean", "western+korean"]
+    expected = [
+        "report.html",
+        "results.csv",
+        "study.yaml",
+        "run.json",
+        "failures.csv",
+        "splits.parquet",
+    ]
+    for corpus in ("western", "korean"):
+        expected += [f"corpora/{corpus}.parquet", f"features/{corpus}.csv"]
+        expected += [f"features/{corpus}.logmel.npy"]
+    for model in ("forest", "boosting", "cnn"):
+        for source in names:
+            expected += [
+                f"models/{model}/{source}/bundle.json",
+                f"models/{model}/{source}/README.md",
+            ]
+            for target in names:
+                cell = f"cells/{model}/{source}__{target}"
+                expected += [
+                    f"{cell}/{file}"
+                    for file in ("report.json", "confusion.csv", "confusion.png", "predictions.csv")
+                ]
+    for source in names:
+        for model in ("forest", "boosting"):
+            shap = f"explanations/shap/{model}/{source}"
+            expected += [
+                f"{shap}/{f}" for f in ("top_features.csv", "per_class.png", "values.parquet")
+            ]
+        expected += [f"explanations/grad_cam/{source}/index.json"]
+    missing = [name for name in expected if not (run / name).is_file()]
+    assert missing == []
+    assert len(result.results[["model", "source", "target"]].drop_duplicates()) == 27
+
+
+def test_every_number_can_be_computed_again(finished):
+    run = finished[1].folder
+    deviations = compare(run, resamples=300)
+    assert deviations[EXACT].to_numpy().max() < 1e-9
+    assert np.nanmax(deviations[BOUNDS].to_numpy()) < 0.12
+    assert compare_reports(run) < 1e-9
+
+
+def test_the_paper_protocol_is_evaluated_where_source_and_target_share_nothing(finished):
+    results = finished[1].results
+    parts = results.groupby(["source", "target"])["part"].agg(set)
+    assert parts["western", "korean"] == {"test", "all"}
+    assert parts["western", "western"] == {"test"}
+    assert parts["western", "western+korean"] == {"test"}
+
+
+def test_nothing_tested_was_trained_on(finished):
+    run = finished[1].folder
+    splits = pd.read_parquet(run / "splits.parquet")
+    for (corpus, _), of_split in splits.groupby(["corpus", "seed"]):
+        clips = pd.read_parquet(run / "corpora" / f"{corpus}.parquet").set_index("clip_id")
+        tracks = clips.loc[of_split["clip_id"], "track"].to_numpy()
+        assert of_split.assign(track=tracks).groupby("track")["part"].nunique().max() == 1
+    for path in run.glob("cells/*/*/predictions.csv"):
+        source, target = path.parent.name.split("__")
+        if set(source.split("+")) & set(target.split("+")):
+            assert set(pd.read_csv(path)["part"]) == {"test"}
+
+
+def test_the_bundle_gives_the_predictions_of_the_study(finished):
+    run = finished[1].folder
+    bundle = load_bundle(run / "models/forest/western")
+    table = pd.read_csv(run / "features/western.csv").set_index("clip_id")
+    predictions = pd.read_csv(run / "cells/forest/western__western/predictions.csv")
+    predictions = predictions[predictions["seed"] == 0]
+    names = list(bundle.info["feature_names"])
+    X = table.loc[predictions["clip_id"], names].astype("float32")
+    probabilities = bundle.model.predict_proba(X)
+    assert np.allclose(probabilities, predictions[list(bundle.model.classes_)], atol=1e-6)
+
+
+def test_the_log_mels_stand_beside_the_table(finished):
+    run = finished[1].folder
+    table = pd.read_csv(run / "features/western.csv")
+    log_mels = np.load(run / "features/western.logmel.npy", mmap_mode="r")
+    assert log_mels.shape == (len(table), 128, 128)
+    assert log_mels.dtype == np.float32
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    config, result = finished
+    before = {p: p.stat().st_mtime_ns for p in (result.report, result.folder / "run.json")}
+    again = run_study(load_config(config), out=result.folder)
+    assert again.computed == []
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert (result.folder / "results.csv").read_bytes() == results_csv(again)
+
+
+def results_csv(result) -> bytes:
+    return (result.folder / "results.csv").read_bytes()
+
+
+def test_the_resolved_configuration_runs_the_same_study(finished, tmp_path):
+    _, result = finished
+    again = run_study(load_config(result.folder / "study.yaml"), out=tmp_path / "again")
+    assert results_csv(again) == results_csv(result)
+
+
+def test_a_killed_study_resumes_to_the_same_results(finished, tmp_path):
+    config, result = finished
+    out = tmp_path / "killed"
+    command = [*COMMAND, "study", str(config), "--out", str(out)]
+    rng = np.random.default_rng(0)
+    kills = 0
+    deadline = time.monotonic() + 600
+    while kills < 10 and time.monotonic() < deadline:
+        process = subprocess.Popen(
+            command,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(timeout=float(rng.uniform(2, 9)))
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    finished_run = subprocess.run(command, capture_output=True, text=True)
+    assert finished_run.returncode == 0, finished_run.stderr
+    assert kills >= 3
+    assert (out / "results.csv").read_bytes() == results_csv(result)
+    for path in sorted(result.folder.glob("cells/*/*/predictions.csv")):
+        assert (out / path.relative_to(result.folder)).read_bytes() == path.read_bytes()
+    assert [p.name for p in out.rglob("*.partial*")] == [] or kills
+
+
+def test_what_no_longer_belongs_is_removed(finished, write_config, tmp_path):
+    out = tmp_path / "run"
+    models = {"forest": {"n_estimators": 5}, "boosting": {"n_estimators": 3}}
+    run_study(load_config(write_config(models=models)), out=out)
+    assert (out / "cells/boosting").exists()
+    run_study(load_config(write_config(models={"forest": {"n_estimators": 5}})), out=out)
+    assert not (out / "cells/boosting").exists()
+    assert (out / "cells/forest/western__korean/predictions.csv").exists()
+
+
+def test_one_setting_recomputes_only_what_depends_on_it(write_config, tmp_path):
+    out = tmp_path / "run"
+    models = {"forest": {"n_estimators": 5}, "boosting": {"n_estimators": 3}}
+    run_study(load_config(write_config(models=models)), out=out)
+    models["boosting"] = {"n_estimators": 4}
+    again = run_study(load_config(write_config(models=models)), out=out)
+    assert again.computed
+    assert all("boosting" in step or step == "report" for step in again.computed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"models": {"forrest": {}}}, ConfigError, "did you mean forest"),
+        ({"models": {"forest": {"trees": 5}}}, ConfigError, "models.forest.*trees"),
+        ({"taxonomy": "none"}, ConfigError, "no taxonomy"),
+        (
+            {"corpora": {"a": {"format": "gtzn", "root": "/x"}}},
+            ConfigError,
+            "did you mean gtzan",
+        ),
+        ({"corpora": {"a": {"format": "gtzan"}}}, ConfigError, "needs a root"),
+        ({"corpora": {"a": {"format": "gtzan", "root": "/nowhere"}}}, CorpusError, "/nowhere"),
+        (
+            {"corpora": {"a": {"format": "gtzan", "root": "/x", "segment": "all"}}},
+            ConfigError,
+            "did you mean segments",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_work(write_config, tmp_path, changes, error, reason):
+    with pytest.raises(error, match=reason):
+        run_study(load_config(write_config(**changes)), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "models").exists()
+
+
+def test_an_unwritable_run_directory_is_refused(write_config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_study(load_config(write_config()), out=tmp_path / "file")
+
+
+def test_run_json_says_what_made_the_run(finished):
+    facts = json.loads((finished[1].folder / "run.json").read_text())
+    assert facts["seeds"] == [0, 1]
+    assert facts["corpora"]["western"]["synthetic"] is True
+    assert facts["models"]["cnn"]["input"] == "log_mels"
+    assert {"numpy", "torch"} <= set(facts["versions"])
+    assert all(seconds >= 0 for seconds in facts["durations"].values())

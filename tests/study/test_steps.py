@@ -1,0 +1,89 @@
+import pytest
+
+from genrescope.errors import OutputError
+from genrescope.study.steps import Ledger
+
+
+def run(folder, inputs=1, *, text="done", name="step", file="out/a.txt"):
+    def compute():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return {"text": text}
+
+    with Ledger(folder) as ledger:
+        result = ledger.run(name, inputs, [folder / "out"], compute)
+        ledger.prune()
+        return result, ledger.computed
+
+
+def test_a_finished_step_is_not_run_again(tmp_path):
+    assert run(tmp_path) == ({"text": "done"}, ["step"])
+    assert run(tmp_path, text="other") == ({"text": "done"}, [])
+
+
+def test_a_changed_input_runs_it_again(tmp_path):
+    run(tmp_path)
+    assert run(tmp_path, inputs=2, text="new") == ({"text": "new"}, ["step"])
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "record"])
+def test_a_damaged_output_runs_it_again(tmp_path, damage):
+    run(tmp_path)
+    if damage == "change":
+        (tmp_path / "out/a.txt").write_text("altered")
+    elif damage == "remove":
+        (tmp_path / "out/a.txt").unlink()
+    else:
+        next((tmp_path / ".steps").glob("*.json")).write_text('{"name": "st')
+    assert run(tmp_path)[1] == ["step"]
+    assert (tmp_path / "out/a.txt").read_text() == "done"
+
+
+def test_a_step_that_fails_leaves_no_record(tmp_path):
+    run(tmp_path)
+
+    def fail():
+        raise RuntimeError
+
+    with Ledger(tmp_path) as ledger, pytest.raises(RuntimeError):
+        ledger.run("step", 2, [], fail)
+    assert run(tmp_path)[1] == ["step"]
+
+
+def test_fresh_forgets(tmp_path):
+    run(tmp_path)
+    with Ledger(tmp_path, fresh=True) as ledger:
+        ledger.run("step", 1, [], lambda: None)
+        assert ledger.computed == ["step"]
+
+
+def test_files_of_steps_no_longer_wanted_are_removed(tmp_path):
+    run(tmp_path, name="old", file="out/deep/old.txt")
+    (tmp_path / "mine.txt").write_text("the user's own file")
+    run(tmp_path, name="new", file="out/new.txt")
+    assert not (tmp_path / "out/deep").exists()
+    assert (tmp_path / "out/new.txt").exists()
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_record_cannot_remove_files_outside(tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("x")
+    folder = tmp_path / "run"
+    run(folder, name="old")
+    record = next((folder / ".steps").glob("*.json"))
+    record.write_text(record.read_text().replace("out/a.txt", "../outside.txt"))
+    run(folder, name="new", file="out/new.txt")
+    assert outside.exists()
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    with Ledger(tmp_path), pytest.raises(OutputError, match="another run is at work"):
+        Ledger(tmp_path).__enter__()
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        Ledger(tmp_path / "file").__enter__()

@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genrescope.errors import AudioError, GenrescopeError, OutputError
+from genrescope.files import atomic_path, sha256_file, write_text
+from genrescope.parallel import map_processes
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unwritable_place_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        write_text(tmp_path / "file" / "a.txt", "x")
+    assert isinstance(caught.value, OSError)
+    assert caught.value.path == str(tmp_path / "file" / "a.txt")
+
+
+def test_a_full_disk_is_an_output_error(tmp_path):
+    # /dev/full is the kernel's own full disk.
+    def fill():
+        with atomic_path(tmp_path / "a"), Path("/dev/full").open("w") as file:
+            file.write("x" * 10_000)
+
+    with pytest.raises(OutputError, match="no space left"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_file_has_another_digest(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("one")
+    first = sha256_file(path)
+    path.write_text("three")
+    assert sha256_file(path) != first
+
+
+def test_errors_cross_processes_whole():
+    with pytest.raises(AudioError) as caught:
+        list(map_processes(_raise, [1, 2], workers=2))
+    assert (caught.value.reason, caught.value.path, caught.value.kind) == ("is bad", "1", "silent")
+
+
+def _raise(number):
+    raise AudioError("is bad", path=str(number), kind="silent")
+
+
+def test_results_keep_the_order_of_the_items():
+    assert list(map_processes(_square, range(20), workers=2)) == [n * n for n in range(20)]
+
+
+def _square(number):
+    return number * number
+
+
+def test_a_dead_worker_is_a_sentence():
+    with pytest.raises(GenrescopeError, match="a worker process died"):
+        list(map_processes(os._exit, [1], workers=2))
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    code = (
+        "import sys, genrescope, genrescope.cli; "
+        "heavy = {'torch', 'shap', 'sklearn', 'pandas', 'scipy', 'numpy', 'gradio', 'dask'}; "
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
