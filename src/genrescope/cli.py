@@ -123,7 +123,7 @@ def index(
     ] = None,
 ) -> None:
     """List the clips of a corpus in one table, and what could not be used beside it."""
-    from genrescope.corpora.corpus import index_corpus
+    from genrescope.corpora.index import index_corpus
     from genrescope.taxonomy import load_taxonomy
 
     corpus = index_corpus(
@@ -268,7 +268,7 @@ def predict(
 
 
 def _list_failures(failures: "pd.DataFrame", table: Path | None) -> None:
-    """Name what failed on standard error and leave with exit code 3, or return where all is well."""
+    """Name what failed on standard error and leave with exit code 3; return where all is well."""
     if failures.empty:
         return
     _say(f"{len(failures)} inputs could not be used:")

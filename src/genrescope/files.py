@@ -121,6 +121,18 @@ def _sha256_file(path: str, size: int, mtime_ns: int) -> str:  # noqa: ARG001 (t
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """Digest of an input file, or `unreadable` where it cannot be read.
+
+    A file that went away or lost its permission is a change of content like any other; what is
+    wrong with it is said where it is used.
+    """
+    try:
+        return sha256_file(path)
+    except OSError:
+        return "unreadable"
+
+
 def sha256_json(content: Any) -> str:
     """Hexadecimal SHA-256 of a value's canonical JSON.
 

@@ -16,7 +16,7 @@ class Tiny(nn.Module):
     def __init__(self, head=((1.0, 0.0), (0.0, 1.0))):
         super().__init__()
         self.convolution = nn.Conv2d(1, 2, 1, bias=False)
-        self.last_convolution = nn.Sequential(self.convolution, nn.ReLU())
+        self.block3 = nn.Sequential(self.convolution, nn.ReLU())
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(2, 2, bias=False)
         with torch.no_grad():
@@ -24,7 +24,7 @@ class Tiny(nn.Module):
             self.head.weight.copy_(torch.tensor(head))
 
     def forward(self, x):
-        return self.head(self.dropout(self.last_convolution(x[:, None]).mean(dim=(2, 3))))
+        return self.head(self.dropout(self.block3(x[:, None]).mean(dim=(2, 3))))
 
 
 class TinyModel:
@@ -93,7 +93,7 @@ def test_batches_change_nothing():
 
 def test_a_coarse_layer_is_interpolated_between_its_places():
     model = TinyModel()
-    model.network_.last_convolution.append(nn.AvgPool2d(4))
+    model.network_.block3.append(nn.AvgPool2d(4))
     maps = grad_cam(model, image(), target="loud")
     assert maps.shape == (1, 8, 8)
     # The upper right place of 2 x 2 has the only evidence, 4 of 16 pixels of strength 3.
@@ -104,25 +104,25 @@ def test_a_coarse_layer_is_interpolated_between_its_places():
 
 class Broken(Tiny):
     def forward(self, x):
-        self.last_convolution(x[:, None])
+        self.block3(x[:, None])
         raise RuntimeError("no")
 
 
 class Blind(Tiny):
     def forward(self, x):
-        self.last_convolution(x[:, None])
+        self.block3(x[:, None])
         return torch.zeros(len(x), 2)
 
 
 class Aside(Tiny):
     def forward(self, x):
-        self.last_convolution(x[:, None])
+        self.block3(x[:, None])
         return self.head(torch.ones(len(x), 2))
 
 
 class Twice(Tiny):
     def forward(self, x):
-        self.last_convolution(x[:, None])
+        self.block3(x[:, None])
         return super().forward(x)
 
 
@@ -190,6 +190,43 @@ def test_an_operation_in_place_after_the_layer_does_not_spoil_the_map():
 def test_impossible_targets_are_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         grad_cam(TinyModel(), image(), **arguments)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network that tells beats from tones, each in one quarter of a map of noise."""
+    from genrescope.models import create_model
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(-60, 5, size=(32, 64, 64)).astype(np.float32)
+    X[:16, 32:, 0:32:4] += 40
+    X[16:, 0:32:4, 32:] += 40
+    y = ["beats"] * 16 + ["tones"] * 16
+    return create_model("cnn", epochs=10, batch_size=8, patience=None).fit(X, y), X
+
+
+def test_the_studys_network_looks_where_the_genre_is(trained):
+    model, X = trained
+    assert (model.predict(X) == ["beats"] * 16 + ["tones"] * 16).all(), "the case needs a fit"
+    maps = grad_cam(model, X)
+    assert maps.shape == (32, 64, 64) and (maps >= 0).all()
+    assert not is_empty(maps).any()
+    quarters = maps.reshape(32, 2, 32, 2, 32).mean(axis=(2, 4))
+    assert (quarters[:16, 1, 0] == quarters[:16].max(axis=(1, 2))).all()
+    assert (quarters[16:, 0, 1] == quarters[16:].max(axis=(1, 2))).all()
+
+
+def test_the_studys_network_is_left_as_it_was(trained):
+    model, X = trained
+    before, answers = state(model.network_), model.predict_proba(X)
+    grad_cam(model, X[:2])
+    assert state(model.network_)[:-1] == before[:-1]
+    np.testing.assert_array_equal(model.predict_proba(X), answers)
+
+
+def test_spectrograms_of_another_shape_are_refused(trained):
+    with pytest.raises(ValueError, match=r"\(16, 64\), the model was trained on \(64, 64\)"):
+        grad_cam(trained[0], trained[1][:, :16])
 
 
 def test_other_models_and_shapes_are_refused():

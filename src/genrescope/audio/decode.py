@@ -10,9 +10,10 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from genrescope.audio.probe import BLOCK_SAMPLES, COPY_AGAIN, AudioInfo, open_sound
+from genrescope.audio.probe import COPY_AGAIN, AudioInfo, open_sound
 from genrescope.errors import AudioError
 
+BLOCK_SAMPLES = 2**20  # samples of all channels held at a time
 PEAK_LIMIT = 1e6  # full scale is 1; float files beyond this hold no sound and overflow a power
 MP3_SLACK_FRAMES = 4 * 1152  # decoder delay and padding: MP3 lengths are exact to a few packets
 MP3_SLACK_SHARE = 0.02  # of the claimed length, which without a length header is an estimate

@@ -104,7 +104,8 @@ def load_clip(
     length_s = len(y) / audio.sample_rate
     if length_s < SHORTEST_S:
         raise AudioError(
-            f"only {length_s:.2f} s of sound at {start_s:g} s, at least {SHORTEST_S:g} s are needed",
+            f"only {length_s:.2f} s of sound at {start_s:g} s, at least {SHORTEST_S:g} s are "
+            "needed",
             path=path,
             kind="too-short",
         )

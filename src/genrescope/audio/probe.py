@@ -16,7 +16,6 @@ from genrescope.errors import AudioError
 
 UNKNOWN_FRAMES = 2**62  # libsndfile gives 2**63 - 1 for streams that do not state their length
 SAMPLE_RATES = (1_000, 1_000_000)  # hertz; anything else is a damaged header
-BLOCK_SAMPLES = 2**20  # samples of all channels held at a time
 
 READABLE = "WAV, FLAC, OGG, Opus, MP3, AIFF and AU can be read"
 COPY_AGAIN = "copy or download it again"
@@ -195,7 +194,9 @@ def _why_foreign(head: bytes) -> str:
 def _checked_info(sound: Any, path: str | os.PathLike[str]) -> AudioInfo:
     frames = int(sound.frames)
     if frames >= UNKNOWN_FRAMES:
-        frames = _counted_frames(sound, path)
+        # libsndfile cannot find the end of such a stream either.
+        reason = "the header does not say how long the sound is; convert the file to WAV or FLAC"
+        raise AudioError(reason, path=path)
     if frames <= 0:
         raise AudioError("the file holds no sound (0 samples)", path=path, kind="too-short")
     low, high = SAMPLE_RATES
@@ -212,24 +213,6 @@ def _checked_info(sound: Any, path: str | os.PathLike[str]) -> AudioInfo:
     )
 
 
-def _counted_frames(sound: Any, path: str | os.PathLike[str]) -> int:
-    """Length of a stream that does not state it (FLAC written to a pipe), by reading it."""
-    block = max(1, BLOCK_SAMPLES // sound.channels)
-    count = 0
-    try:
-        while got := len(sound.read(block, dtype="float32", always_2d=True)):
-            count += got
-        sound.seek(0)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"the audio data is damaged or breaks off after {count / sound.samplerate:.1f} s; "
-            f"{COPY_AGAIN}",
-            path=path,
-            kind="truncated",
-        ) from error
-    return count
-
-
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Keep libmpg123 from writing notes about odd MP3 streams to the terminal.
@@ -237,7 +220,8 @@ def _quiet_stderr() -> Iterator[None]:
     It writes to file descriptor 2 and cannot be told not to; the descriptor points to the null
     device while at least one thread is inside.
     """
-    global _stderr_users, _stderr_saved  # noqa: PLW0603 one descriptor per process, so one counter
+    # One descriptor per process, so one counter.
+    global _stderr_users, _stderr_saved
     with _stderr_lock:
         if _stderr_users == 0:
             _stderr_saved = _redirect_stderr()

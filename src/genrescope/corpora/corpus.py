@@ -1,6 +1,5 @@
 """The corpus table every format returns: its columns, its file, its fingerprint."""
 
-import functools
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ import pandas as pd
 
 from genrescope.corpora.table import CLIP_DTYPES, COLUMNS, clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError
-from genrescope.files import atomic_path, sha256_file, sha256_json, write_csv
+from genrescope.files import atomic_path, content_digest, sha256_json, write_csv
 
 __all__ = ["CLIP_DTYPES", "COLUMNS", "Corpus", "regroup"]
 
@@ -112,7 +111,7 @@ class Corpus:
             "clips": hashlib.sha256(
                 table[kept].to_csv(index=False, lineterminator="\n").encode()
             ).hexdigest(),
-            "audio": [_content(path) for path in table["path"].dropna().unique()],
+            "audio": [content_digest(path) for path in table["path"].dropna().unique()],
         }
         if self.features is not None:
             ordered = self.features.loc[table["clip_id"]]
@@ -203,7 +202,11 @@ class Corpus:
             )
             features.index = pd.Index(clips["clip_id"], name="clip_id")
         beside = _failures_path(path)
-        failures = pd.read_csv(beside, dtype=str) if beside.exists() else failures_frame([])
+        failures = (
+            pd.read_csv(beside, dtype=str, keep_default_na=False)
+            if beside.exists()
+            else failures_frame([])
+        )
         return cls(
             name=about["name"],
             culture=about["culture"],
@@ -223,21 +226,6 @@ def _counts(values: "pd.Series[Any]") -> dict[str, int]:
 def _failures_path(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     return path.with_name(f"{path.stem}.failures.csv")
-
-
-def _content(path: str) -> str:
-    try:
-        status = Path(path).stat()
-        return _digest(path, status.st_size, status.st_mtime_ns)
-    except OSError:
-        # A file that went away since indexing is a change of content, which is what a
-        # fingerprint has to show; extraction is where it becomes a failure with a reason.
-        return "unreadable"
-
-
-@functools.cache
-def _digest(path: str, size: int, modified_ns: int) -> str:  # noqa: ARG001 (size, time: cache key)
-    return sha256_file(path)
 
 
 def regroup(

@@ -88,8 +88,7 @@ class _GroupTable:
     @property
     def alone(self) -> npt.NDArray[np.bool_]:
         """Groups that are all there is of a genre: it is learnt rather than tested."""
-        only: npt.NDArray[np.bool_] = (self.counts[:, self.n_groups == 1] > 0).any(axis=1)
-        return only
+        return np.asarray((self.counts[:, self.n_groups == 1] > 0).any(axis=1), dtype=np.bool_)
 
     @classmethod
     def of(cls, clips: pd.DataFrame) -> "_GroupTable":

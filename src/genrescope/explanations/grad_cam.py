@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BATCH_CLIPS = 32
+LAYER = "block3"  # the last convolution block of models.network.GenreNetwork
 
 
 def grad_cam(
@@ -40,26 +41,38 @@ def grad_cam(
         The genre to ask about, one for all clips or one per clip; the predicted genre of each
         clip where not given.
     layer : torch.nn.Module, optional
-        Where the activation is read; the last convolution block's, after its batch
-        normalisation and ReLU and before its pooling, where not given.
+        Where the activation is read. Where not given, the output of the last convolution block
+        (batch normalisation, pooling and ReLU done), 16 x 16 places of 128 channels: what the
+        global average sees, so every place counts alike.
     batch_size : int
         Clips at a time.
 
     Returns
     -------
     numpy.ndarray [shape=(n, 128, 128)]
-        float32, at least 0, in units of the logit: where a global average and a linear layer
-        follow, exactly what the place of the layer adds to the logit.
+        float32, at least 0, in units of the logit: to first order, what the place of the layer
+        adds to it (exactly that, where a global average and a linear layer follow).
 
     Raises
     ------
     ValueError
         Where the model is of another kind, a target is no genre of the model, there are not as
-        many targets as clips, or the spectrograms are not of three dimensions.
+        many targets as clips, or the spectrograms are not of the shape trained on.
 
     See Also
     --------
     is_empty : Which maps hold no evidence.
+
+    Examples
+    --------
+    >>> from genrescope.models import create_model
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(-40, 10, size=(16, 16, 16)).astype(np.float32)
+    >>> X[8:, :8] += 30
+    >>> model = create_model("cnn", epochs=2, batch_size=8).fit(X, ["high"] * 8 + ["low"] * 8)
+    >>> maps = grad_cam(model, X[:3], target="high")
+    >>> maps.shape, bool(maps.min() >= 0)
+    ((3, 16, 16), True)
     """
     network = getattr(model, "network_", None)
     if not isinstance(network, nn.Module):
@@ -68,9 +81,12 @@ def grad_cam(
     inputs = np.asarray(log_mels, dtype=np.float32)
     if inputs.ndim != 3:
         raise ValueError(f"spectrograms have three dimensions (clip, mel, time), not {inputs.ndim}")
+    shape = getattr(model, "input_shape_", inputs.shape[1:])
+    if inputs.shape[1:] != tuple(shape):
+        raise ValueError(f"spectrograms are {inputs.shape[1:]}, the model was trained on {shape}")
     targets = _target_indices(target, [str(name) for name in model.classes_], len(inputs))
     if layer is None:
-        layer = network.get_submodule("last_convolution")
+        layer = network.get_submodule(LAYER)
     device = next(network.parameters()).device
     maps = np.zeros(inputs.shape, dtype=np.float32)
     for start in range(0, len(inputs), batch_size):

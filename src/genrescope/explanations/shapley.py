@@ -1,5 +1,6 @@
 """Shapley values: how much each audio feature moved a tree model's answer, clip by clip."""
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -121,10 +122,9 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = None) -> S
     Parameters
     ----------
     model : ForestClassifier or BoostingClassifier
-        Fitted. The forest is explained on the probability scale, boosting on the margin, as
-        xgboost computes it, with the rounds that early stopping kept. A boosted model of two
-        classes has one margin: its values are those of the second class, and of the first with
-        the sign turned.
+        Fitted. The forest is explained on the probability scale, boosting on the margin, over
+        the rounds that early stopping kept. Both have values for every class, also where there
+        are two classes only.
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
     workers : int, optional
@@ -144,7 +144,8 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = None) -> S
     --------
     >>> from genrescope.models import create_model
     >>> X = pd.DataFrame({"tempo": [90.0, 91.0, 120.0, 121.0] * 5, "noise": [0.0, 1.0] * 10})
-    >>> model = create_model("boosting", n_estimators=5).fit(X, ["slow", "slow", "fast", "fast"] * 5)
+    >>> genres = ["slow", "slow", "fast", "fast"] * 5
+    >>> model = create_model("boosting", n_estimators=5).fit(X, genres)
     >>> values = shap_values(model, X)
     >>> values.values.shape, values.classes, values.residual < 1e-5
     ((20, 2, 2), ('fast', 'slow'), True)
@@ -185,7 +186,10 @@ def _forest(model: Any, X: pd.DataFrame, workers: int | None) -> ShapValues:
 
 
 def _explainer(forest: Any) -> Any:
-    from shap import TreeExplainer
+    with warnings.catch_warnings():
+        # shap's plots, which it imports unasked, use what matplotlib is about to take away.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        from shap import TreeExplainer
 
     return TreeExplainer(forest, feature_perturbation="tree_path_dependent")
 
@@ -194,6 +198,26 @@ def _explain_chunk(forest: Any, vectors: npt.NDArray[np.float32]) -> FloatArray:
     # shap's own check of additivity would raise; ours measures, and reports what it found.
     values = _explainer(forest).shap_values(vectors, check_additivity=False)
     return np.asarray(values, dtype=np.float64)
+
+
+def _boosting(model: Any, X: pd.DataFrame) -> ShapValues:
+    from xgboost import DMatrix
+
+    booster = model.booster_
+    # The baseline is the same for every clip; a row of zeros has it even without clips.
+    vectors = np.vstack([X.to_numpy(dtype=np.float32), np.zeros((1, X.shape[1]), np.float32)])
+    data = DMatrix(vectors)
+    contributions = booster.predict(data, pred_contribs=True, strict_shape=True)
+    contributions = contributions.astype(np.float64).transpose(0, 2, 1)
+    answers = booster.predict(data, output_margin=True, strict_shape=True)
+    return _added_up(
+        model,
+        X,
+        values=contributions[:-1, :-1],
+        baseline=contributions[-1, -1],
+        answers=answers[:-1],
+        scale="margin",
+    )
 
 
 def _added_up(

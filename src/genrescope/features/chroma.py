@@ -42,7 +42,7 @@ def estimate_tuning(clip: Spectrum) -> float:
     Examples
     --------
     >>> from genrescope.features.frames import spectrum
-    >>> sharp = A4_HZ * 2 ** (0.205 / 12)
+    >>> sharp = 8 * A4_HZ * 2 ** (0.205 / 12)
     >>> tone = np.sin(2 * np.pi * sharp * np.arange(110250) / 22050)
     >>> round(estimate_tuning(spectrum(tone)), 2)
     0.2
@@ -153,4 +153,6 @@ def chroma(clip: Spectrum) -> Floats:
     weights = chroma_weights(clip.sample_rate, clip.n_fft, estimate_tuning(clip))
     energy = clip.power @ weights
     strongest = energy.max(axis=1, keepdims=True)
-    return energy / np.where(strongest < SMALLEST, np.float32(1), strongest)
+    strongest[strongest < SMALLEST] = 1
+    relative: Floats = energy / strongest
+    return relative

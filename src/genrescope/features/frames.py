@@ -42,19 +42,23 @@ class Spectrum:
     @cached_property
     def magnitude(self) -> Floats:
         """Square root of `power`, of the same shape."""
-        return np.sqrt(self.power)
+        magnitude: Floats = np.sqrt(self.power)
+        return magnitude
 
     @cached_property
     def frequencies(self) -> Doubles:
         """Hertz of each bin [shape=(1 + n_fft // 2,)]."""
-        return np.arange(self.n_fft // 2 + 1) * (self.sample_rate / self.n_fft)
+        bins = np.arange(self.n_fft // 2 + 1, dtype=np.float64)
+        hertz: Doubles = bins * (self.sample_rate / self.n_fft)
+        return hertz
 
     @cached_property
     def moments(self) -> Doubles:
         """Sum of the magnitude times frequency to the power 0, 1 and 2 [shape=(3, frames)]."""
         # In double precision: the bandwidth is a small difference of the last two.
-        powers = np.stack([self.frequencies**k for k in range(3)])
-        return powers @ self.magnitude.astype(np.float64).T
+        powers: Doubles = np.stack([self.frequencies**k for k in range(3)])
+        moments: Doubles = powers @ self.magnitude.astype(np.float64).T
+        return moments
 
 
 def spectrum(

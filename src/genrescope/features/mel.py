@@ -53,7 +53,7 @@ def mel_from_hz(frequency: npt.ArrayLike) -> Doubles:
 
     Examples
     --------
-    >>> mel_from_hz([0, 1000, 6400]).tolist()
+    >>> mel_from_hz([0, 1000, 6400]).round(6).tolist()
     [0.0, 15.0, 42.0]
     """
     hertz = np.asarray(frequency, np.float64)
@@ -124,7 +124,8 @@ def mel_weights(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
     rising = (bins - begin) / (peak - begin)
     falling = (end - bins) / (end - peak)
     triangles = np.maximum(np.minimum(rising, falling), 0.0)
-    return (triangles * (2 / (end - begin))).astype(np.float32)
+    weights: Floats = (triangles * (2 / (end - begin))).astype(np.float32)
+    return weights
 
 
 @lru_cache(maxsize=8)
@@ -164,8 +165,9 @@ def mel_db(clip: Spectrum, *, n_mels: int = 128) -> Floats:
     ((44, 128), 80.0)
     """
     power = filter_bank(clip.sample_rate, clip.n_fft, n_mels).apply(clip.power)
-    decibels = 10 * np.log10(np.maximum(power, np.float32(QUIETEST_POWER)))
-    return np.maximum(decibels, decibels.max() - np.float32(RANGE_DB))
+    decibels: Floats = 10 * np.log10(np.maximum(power, np.float32(QUIETEST_POWER)))
+    deep: Floats = np.maximum(decibels, decibels.max() - np.float32(RANGE_DB))
+    return deep
 
 
 @lru_cache(maxsize=8)
@@ -174,7 +176,8 @@ def cosine_basis(n_mels: int, n_mfcc: int) -> Floats:
     position = (np.arange(n_mels) + 0.5)[:, np.newaxis]
     basis = np.cos(np.pi / n_mels * position * np.arange(n_mfcc)) * np.sqrt(2 / n_mels)
     basis[:, 0] = np.sqrt(1 / n_mels)
-    return basis.astype(np.float32)
+    columns: Floats = basis.astype(np.float32)
+    return columns
 
 
 def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
@@ -199,7 +202,8 @@ def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
 
     Examples
     --------
-    >>> mfcc(np.ones((1, 128), np.float32), n_mfcc=2).round(3).tolist()
-    [[11.314, 0.0]]
+    >>> mfcc(np.ones((1, 64), np.float32), n_mfcc=2).round(3).tolist()
+    [[8.0, 0.0]]
     """
-    return decibels @ cosine_basis(decibels.shape[1], n_mfcc)
+    coefficients: Floats = decibels @ cosine_basis(decibels.shape[1], n_mfcc)
+    return coefficients

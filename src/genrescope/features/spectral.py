@@ -111,7 +111,8 @@ def spectral_rolloff(clip: Spectrum) -> Doubles:
     reached = below[:, np.newaxis] + np.cumsum(inside, axis=1) >= threshold[:, np.newaxis]
     # Rounding may leave the block's own sum a hair above the running one: then its last bin.
     first = np.where(reached.any(axis=1), reached.argmax(axis=1), BLOCK - 1)
-    return clip.frequencies[np.minimum(bins[frame, first], n_bins - 1)]
+    rolloff: Doubles = clip.frequencies[np.minimum(bins[frame, first], n_bins - 1)]
+    return rolloff
 
 
 def zero_crossing_rate(clip: Spectrum) -> Doubles:

@@ -1,12 +1,7 @@
 """Features of whole corpora, kept on disk in shards so that finished work is never done again."""
 
-import functools
-import json
 import math
 import os
-import struct
-import zipfile
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,20 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.corpora.corpus import Corpus
-from genrescope.errors import AudioError
-from genrescope.features.vector import Features, check_settings, extract, feature_names
-from genrescope.files import atomic_path, sha256_file, sha256_json, write_csv
+from genrescope.features.shards import (
+    Shard,
+    ShardClip,
+    is_whole,
+    make_shard,
+    read_log_mels,
+    read_shard,
+)
+from genrescope.features.vector import check_settings, feature_names
+from genrescope.files import atomic_path, content_digest, sha256_json, write_csv
 from genrescope.parallel import cpu_count, map_processes
 from genrescope.progress import progress
 
 STEP_VERSION = 1  # raise it whenever the numbers of a clip change
 CLIPS_PER_SHARD = 128
-CLIPS_AT_A_TIME = 16  # waveforms a worker holds
 LOG_MEL_FILE = "log_mel.npy"
-DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -54,25 +53,6 @@ class CorpusFeatures:
     vectors: pd.DataFrame
     log_mels: npt.NDArray[np.float32] | None
     failures: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Clip:
-    clip_id: str
-    path: str
-    start_s: float
-    duration_s: float | None
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """Clips that are extracted by one process and stored in one file."""
-
-    file: Path
-    clips: tuple[_Clip, ...]
-    audio: AudioSettings
-    features: FeatureSettings
-    log_mels: bool
 
 
 def extract_corpus(
@@ -133,13 +113,13 @@ def extract_corpus(
     with progress(len(corpus.clips), f"features of {corpus.name}") as bar:
         missing = []
         for shard in shards:
-            if _is_whole(shard.file):
+            if is_whole(shard.file):
                 bar.advance(len(shard.clips))
             else:
                 missing.append(shard)
         # Starting processes takes longer than a shard or two of work is worth saving.
         workers = min(cpu_count() if workers is None else workers, len(missing))
-        for count in map_processes(_make_shard, missing, workers=workers):
+        for count in map_processes(make_shard, missing, workers=workers):
             bar.advance(count)
     return _assemble(shards, folder, features, log_mels=log_mels)
 
@@ -189,11 +169,11 @@ def _plan(
     features: FeatureSettings,
     *,
     log_mels: bool,
-) -> list[_Shard]:
+) -> list[Shard]:
     """Divide the clips among shards, whose names say all that their content depends on."""
     columns = corpus.clips[["clip_id", "path", "start_s", "duration_s"]]
     clips = [
-        _Clip(str(clip_id), str(path), _seconds(start_s) or 0.0, _seconds(duration_s))
+        ShardClip(str(clip_id), str(path), _seconds(start_s) or 0.0, _seconds(duration_s))
         for clip_id, path, start_s, duration_s in columns.itertuples(index=False)
     ]
     digests = _digests({clip.path for clip in clips})
@@ -209,96 +189,31 @@ def _plan(
         # Paths are left out: a corpus that moved is still the same corpus.
         content = [[c.clip_id, digests[c.path], c.start_s, c.duration_s] for c in part]
         key = sha256_json({**settings, "clips": content})
-        shards.append(_Shard(folder / f"{key}.npz", part, audio, features, log_mels))
+        shards.append(Shard(folder / f"{key}.npz", part, audio, features, log_mels))
     return shards
 
 
-def _seconds(value: float) -> float | None:
+def _seconds(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
 def _digests(paths: set[str]) -> dict[str, str]:
     ordered = sorted(paths)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        return dict(zip(ordered, pool.map(_digest, ordered), strict=True))
-
-
-def _digest(path: str) -> str:
-    try:
-        status = Path(path).stat()
-        return _digest_of_version(path, status.st_size, status.st_mtime_ns)
-    except OSError:
-        # Extraction says what is wrong with the file; once it is mended, the shard's name changes.
-        return "unreadable"
-
-
-@functools.cache
-def _digest_of_version(path: str, size: int, modified_ns: int) -> str:  # noqa: ARG001 (cache key)
-    return sha256_file(path)
-
-
-def _make_shard(shard: _Shard) -> int:
-    """Extract a shard's clips and store them; how many clips that were, failed ones included."""
-    done: list[int] = []
-    failures: list[tuple[int, str, str]] = []
-    found: list[Features] = []
-    buffer = np.empty((CLIPS_AT_A_TIME, shard.audio.clip_samples), np.float32)
-    for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
-        filled = 0
-        for row, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
-            try:
-                buffer[filled] = load_clip(
-                    clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
-                )
-            except AudioError as error:
-                failures.append((row, error.reason, error.kind))
-            else:
-                done.append(row)
-                filled += 1
-        found.append(
-            extract(
-                buffer[:filled],
-                audio=shard.audio,
-                features=shard.features,
-                log_mels=shard.log_mels,
-            )
-        )
-    with atomic_path(shard.file) as temporary:
-        np.savez(
-            temporary,
-            rows=np.array(done, np.int64),
-            vectors=np.concatenate([part.vectors for part in found]),
-            log_mels=np.concatenate([part.log_mels for part in found]),
-            failures=np.frombuffer(json.dumps(failures).encode(), np.uint8),
-        )
-    return len(shard.clips)
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether a shard is there and every byte of it is as it was written, by its checksums."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            expected = {"rows.npy", "vectors.npy", "log_mels.npy", "failures.npy"}
-            return names == expected and archive.testzip() is None
-    except (*DAMAGED, zipfile.BadZipFile):
-        return False
+        return dict(zip(ordered, pool.map(content_digest, ordered), strict=True))
 
 
 def _assemble(
-    shards: Sequence[_Shard], folder: Path, features: FeatureSettings, *, log_mels: bool
+    shards: Sequence[Shard], folder: Path, features: FeatureSettings, *, log_mels: bool
 ) -> CorpusFeatures:
     clip_ids: list[str] = []
     failures: list[tuple[str, str, str]] = []
     vectors = [np.empty((0, len(feature_names(features))), np.float32)]
     for shard in shards:
-        with np.load(shard.file) as stored:
-            clip_ids += [shard.clips[row].clip_id for row in stored["rows"]]
-            vectors.append(stored["vectors"])
-            failures += [
-                (shard.clips[row].path, reason, kind)
-                for row, reason, kind in json.loads(stored["failures"].tobytes())
-            ]
+        content = read_shard(shard)
+        clip_ids += content.clip_ids
+        vectors.append(content.vectors)
+        failures += content.failures
     table = pd.DataFrame(
         np.concatenate(vectors),
         index=pd.Index(clip_ids, dtype="str", name="clip_id"),
@@ -312,7 +227,7 @@ def _assemble(
 
 
 def _join_log_mels(
-    shards: Sequence[_Shard], path: Path, shape: tuple[int, int, int]
+    shards: Sequence[Shard], path: Path, shape: tuple[int, int, int]
 ) -> npt.NDArray[np.float32]:
     """Write the shards' pictures into one file, a shard at a time, and map it into memory."""
     header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -320,8 +235,7 @@ def _join_log_mels(
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for shard in shards:
-            with np.load(shard.file) as stored:
-                file.write(np.ascontiguousarray(stored["log_mels"], "<f4").data)
+            file.write(np.ascontiguousarray(read_log_mels(shard), "<f4").data)
     # An empty file cannot be mapped.
     return np.load(path, mmap_mode="r" if shape[0] else None)  # type: ignore[no-any-return]
 

@@ -110,7 +110,7 @@ def extract(
     >>> found.vectors.shape, found.log_mels.shape
     ((1, 75), (1, 128, 128))
     >>> round(float(found.vectors[0, FEATURE_NAMES.index("spec_cent_mean")]), -1)
-    450.0
+    440.0
     """
     audio, features = audio or AudioSettings(), features or FeatureSettings()
     check_settings(audio, features)

@@ -75,13 +75,13 @@ def create_model(kind: str, /, **params: Any) -> "GenreClassifier":
     Examples
     --------
     >>> model = create_model("forest", n_estimators=10)
-    >>> model.fit([[0.0], [0.1], [1.0], [1.1]], ["Blues-like", "Blues-like", "Rock/Metal", "Rock/Metal"])
+    >>> model.fit([[0.0], [0.1], [1.0], [1.1]], ["Blues", "Blues", "Rock", "Rock"])
     ForestClassifier(n_estimators=10)
     >>> model.predict([[1.2]])
-    array(['Rock/Metal'], dtype='<U10')
+    array(['Rock'], dtype='<U5')
     """
     estimator = model_class(kind)
-    known = [name for name in inspect.signature(estimator).parameters]
+    known = list(inspect.signature(estimator).parameters)
     for name in params:
         if name not in known:
             raise ConfigError(f"the {kind} has no parameter {name!r}: {nearest(name, known)}")

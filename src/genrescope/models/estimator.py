@@ -17,7 +17,7 @@ from genrescope.errors import ConfigError, TrainingError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genrescope.models.bundle import BundleInfo
+    from genrescope.models.bundle_info import BundleInfo
 
 Codes = npt.NDArray[np.int64]
 Validation = tuple[Any, Any] | None
@@ -140,7 +140,7 @@ class GenreClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Set what a bundle knows of any trained model."""
         self.classes_ = np.array(info.classes, dtype=np.str_)
         self.n_features_in_ = info.input_shape[0]
-        if info.feature_names is not None and info.named:
+        if info.feature_names is not None:
             self.feature_names_in_ = np.array(info.feature_names, dtype=object)
         self.training_curve_ = None
         return self

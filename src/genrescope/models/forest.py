@@ -13,7 +13,7 @@ from genrescope.models.estimator import GenreClassifier, Validation, class_weigh
 from genrescope.parallel import cpu_count
 
 if TYPE_CHECKING:
-    from genrescope.models.bundle import BundleInfo
+    from genrescope.models.bundle_info import BundleInfo
 
 
 class ForestClassifier(GenreClassifier):

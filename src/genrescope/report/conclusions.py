@@ -85,7 +85,8 @@ def answer(drops: pd.DataFrame) -> tuple[str, str]:
     if total == 1:
         moves = f"the one move of a trained model to another {what}"
     if falls == total:
-        sentence = f"Not without loss: in {'all ' if total > 1 else ''}{moves}, macro-F1 falls beyond chance."
+        every = "all " if total > 1 else ""
+        sentence = f"Not without loss: in {every}{moves}, macro-F1 falls beyond chance."
     elif falls:
         sentence = f"Only in part: in {falls} of {moves}, macro-F1 falls beyond chance"
         sentence += f", in {rises} it rises" if rises else ""
@@ -109,10 +110,11 @@ def _largest(tested: pd.DataFrame) -> str:
     away = interval(row["cross"], row["cross_low"], row["cross_high"])
     change = interval(row["drop"], row["low"], row["high"])
     above = int((tested["cross_low"] > tested["guess"]).sum())
+    lie = "lies" if above == 1 else "lie"
     return (
-        f"The largest drop is {change}: {row['model']} trained on {row['source']} scores {at_home} "
-        f"there and {away} on {row['target']}. Of {len(tested)} such scores away from home, {above} "
-        f"lie{'s' if above == 1 else ''} above a uniform guess with the whole interval."
+        f"The largest drop is {change}: {row['model']} trained on {row['source']} scores "
+        f"{at_home} there and {away} on {row['target']}. Of {len(tested)} such scores away from "
+        f"home, {above} {lie} above a uniform guess with the whole interval."
     )
 
 
@@ -152,8 +154,8 @@ def ranking_sentences(ranking: Ranking) -> list[str]:
         widest = max(pairs, key=lambda pair: pair["difference"])
         names = listed(list(ranking.scores))
         return [
-            f"{names} are not distinguishable on these {clips} (largest difference {_difference(widest)}, "
-            f"{widest['better']} against {widest['worse']}, adjusted "
+            f"{names} are not distinguishable on these {clips} (largest difference "
+            f"{_difference(widest)}, {widest['better']} against {widest['worse']}, adjusted "
             f"{p_words(widest['p_adjusted'])})."
         ]
     open_pairs = [

@@ -143,7 +143,10 @@ class RunDirectory:
     def table(self, *parts: str) -> pd.DataFrame | None:
         """A CSV of the run, or None where there is none."""
         path = self.folder.joinpath(*parts)
-        return pd.read_csv(path, float_precision="round_trip") if path.is_file() else None
+        # A genre may be called "None" or "NA": only an empty field is missing.
+        if not path.is_file():
+            return None
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
     def text(self, *parts: str) -> str | None:
         """A text file of the run, or None where there is none."""
@@ -164,10 +167,8 @@ def _ordered(column: "pd.Series[Any]", order: Iterable[str]) -> list[str]:
 
 def _read_table(path: Path) -> pd.DataFrame:
     words = [*CELL_KEYS, "part"]
-    # A corpus may be called "nan" or "none": only an empty number is missing.
     frame = pd.read_csv(
-        path, dtype=dict.fromkeys(words, "str"), keep_default_na=False, float_precision="round_trip"
+        path, dtype=dict.fromkeys(words, "str"), keep_default_na=False, na_values=[""]
     )
-    for name in frame.columns.difference(words):
-        frame[name] = pd.to_numeric(frame[name].replace("", None))
-    return frame
+    numbers = frame.columns.difference(words)
+    return frame.astype(dict.fromkeys(numbers.difference(["seed", "n"]), "float64"))

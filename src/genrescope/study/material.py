@@ -1,7 +1,7 @@
 """A corpus ready to learn from: usable clips, their features and their splits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from genrescope.config import (
     FeatureSettings,
     SplitSettings,
 )
-from genrescope.corpora import index_corpus
 from genrescope.corpora.corpus import Corpus, regroup
+from genrescope.corpora.index import index_corpus
 from genrescope.corpora.split import split_clips
 from genrescope.errors import CorpusError
 from genrescope.features.store import CorpusFeatures, extract_corpus
@@ -166,7 +166,7 @@ def prepare_material(
         Where no clip with a genre could be decoded.
     """
     extracted = extract_corpus(
-        corpus, folder, audio=audio, features=features, workers=workers, log_mels=log_mels
+        replace(corpus, clips=corpus.usable), folder, audio=audio, features=features, workers=workers, log_mels=log_mels
     )
     clips = regroup(corpus, split.group).set_index("clip_id", drop=False)
     # An artist is the same person in every corpus; a track or stem of one name is not.
@@ -184,3 +184,34 @@ def prepare_material(
         parts[seed], of_seed = split_clips(usable.reset_index(drop=True), split, seed=seed)
         warnings += [f"{corpus.name}: {warning}" for warning in of_seed]
     return Material(corpus, extracted, usable, parts, tuple(dict.fromkeys(warnings)))
+
+
+def check_comparable(corpora: Mapping[str, Corpus]) -> None:
+    """Refuse corpora whose features cannot be compared.
+
+    Raises
+    ------
+    CorpusError
+        Where tables of ready-made features have other columns, or stand beside audio.
+    """
+    columns: dict[str, Sequence[str] | None] = {
+        name: None if corpus.features is None else list(corpus.features.columns)
+        for name, corpus in corpora.items()
+    }
+    tables = {name: names for name, names in columns.items() if names is not None}
+    if not tables:
+        return
+    audio = [name for name in columns if name not in tables]
+    if audio:
+        raise CorpusError(
+            f"{audio[0]} is audio and {next(iter(tables))} a table of ready-made features: a study "
+            "compares corpora with the same features, so give both as audio or both as tables"
+        )
+    first, *others = tables
+    for other in others:
+        difference = set(tables[first]) ^ set(tables[other])
+        if difference:
+            raise CorpusError(
+                f"the feature tables {first} and {other} differ in the columns "
+                f"{', '.join(sorted(difference)[:5])}; exclude them or give tables made alike"
+            )

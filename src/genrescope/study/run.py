@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,26 +10,18 @@ from typing import Any
 import pandas as pd
 
 from genrescope.config import StudyConfig
-from genrescope.corpora.corpus import Corpus
-from genrescope.errors import ConfigError, CorpusError, TrainingError
-from genrescope.evaluation.cells import (
-    RESULT_COLUMNS,
-    Cell,
-    evaluate_cell,
-    predict_cell,
-    select_part,
-    source_members,
-)
-from genrescope.evaluation.metrics import classification, confusion
+from genrescope.errors import ConfigError, TrainingError
+from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
+from genrescope.features.store import export
 from genrescope.files import atomic_path, sha256_json, write_csv, write_json, write_text
 from genrescope.models import create_model
 from genrescope.models.bundle import load_bundle
-from genrescope.report.figures import confusion_figure, save_figure
 from genrescope.report.html import write_report
 from genrescope.study.explaining import explain_network, explain_trees
-from genrescope.study.material import Material, prepare_corpus, prepare_material
+from genrescope.study.material import Material, check_comparable, prepare_corpus, prepare_material
 from genrescope.study.provenance import now, provenance, resolved_yaml
 from genrescope.study.steps import Ledger
+from genrescope.study.testing import write_cell
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
@@ -166,7 +158,7 @@ class _Study:
             )
             for name, settings in config.corpora.items()
         }
-        _check_tables(corpora)
+        check_comparable(corpora)
         inputs = {
             create_model(settings.kind, **settings.params).input
             for settings in config.models.values()
@@ -183,6 +175,7 @@ class _Study:
                 workers=self.workers,
                 log_mels="log_mels" in inputs,
             )
+            export(materials[name].features, corpus, self.out / "features" / f"{name}.csv")
             self.warnings += materials[name].warnings
         return materials
 
@@ -288,7 +281,17 @@ class _Study:
         }
         folder = self.out / cell.folder
         step = f"test {cell.model} from {cell.source} on {cell.target}"
-        rows = self.ledger.run(step, inputs, [folder], lambda: self._write_cell(cell, folder))
+        write = functools.partial(
+            write_cell,
+            folder,
+            cell,
+            self._members(cell.target),
+            load=lambda seed: self._load(self._bundle(cell.model, cell.source, seed)).model,
+            seeds=config.split.seeds,
+            genres=self.genres,
+            n_resamples=config.evaluation.n_resamples,
+        )
+        rows = self.ledger.run(step, inputs, [folder], write)
         if not rows:
             self.skipped.append(
                 {
@@ -299,63 +302,6 @@ class _Study:
                 }
             )
         return list(rows)
-
-    def _write_cell(self, cell: Cell, folder: Path) -> list[dict[str, Any]]:
-        self._say(f"test {cell.model} from {cell.source} on {cell.target}")
-        predictions = pd.concat(
-            [self._predict(cell, seed) for seed in self.config.split.seeds], ignore_index=True
-        )
-        rows = [
-            row
-            for row in evaluate_cell(
-                predictions,
-                cell=cell,
-                genres=self.genres,
-                n_resamples=self.config.evaluation.n_resamples,
-            )
-            if row["n"]
-        ]
-        if not rows:
-            return []
-        write_csv(folder / "predictions.csv", predictions)
-        # One table stands for the cell: the first seed, and all clips where none was trained on.
-        part = cell.parts[-1]
-        seed = self.config.split.seeds[0]
-        shown = select_part(predictions[predictions["seed"] == seed], part)
-        counts = confusion(shown, self.genres)
-        write_json(folder / "report.json", classification(shown, self.genres))
-        write_csv(folder / "confusion.csv", counts.rename_axis("genre"), index=True)
-        what = "all clips" if part == "all" else "held-out clips"
-        figure = confusion_figure(
-            counts,
-            title=f"{cell.model}: {cell.source} → {cell.target}",
-            subtitle=f"{len(shown)} {what}",
-        )
-        save_figure(figure, folder / "confusion.png")
-        return rows
-
-    def _predict(self, cell: Cell, seed: int) -> pd.DataFrame:
-        model = self._load(self._bundle(cell.model, cell.source, seed)).model
-        frames = []
-        for member in self._members(cell.target):
-            ids = (
-                list(member.clips.index) if "all" in cell.parts else member.part("test", seed=seed)
-            )
-            if ids:
-                frames.append(
-                    predict_cell(
-                        model,
-                        member.inputs(model.input, ids),
-                        member.clips.loc[ids],
-                        self.genres,
-                        seed=seed,
-                        parts=member.parts[seed],
-                    )
-                )
-        if frames:
-            return pd.concat(frames, ignore_index=True)
-        nothing = self._members(cell.target)[0].clips.iloc[:0]
-        return predict_cell(model, [], nothing, self.genres, seed=seed)
 
     def _explain(self, name: str, source: str) -> None:
         config = self.config
@@ -372,7 +318,7 @@ class _Study:
         self._say(step)
         if model.input == "vectors":
             folder = self.out / "explanations" / "shap" / name / source
-            explain = functools.partial(
+            explain: Callable[[], Any] = functools.partial(
                 explain_trees,
                 folder,
                 model,
@@ -431,28 +377,3 @@ class _Study:
 
 def _train_step(name: str, source: str, seed: int) -> str:
     return f"train {name} on {source}, seed {seed}"
-
-
-def _check_tables(corpora: dict[str, Corpus]) -> None:
-    """Refuse corpora whose ready-made features cannot be compared."""
-    columns: dict[str, Sequence[str] | None] = {
-        name: None if corpus.features is None else list(corpus.features.columns)
-        for name, corpus in corpora.items()
-    }
-    tables = {name: names for name, names in columns.items() if names is not None}
-    if not tables:
-        return
-    audio = [name for name in columns if name not in tables]
-    if audio:
-        raise CorpusError(
-            f"{audio[0]} is audio and {next(iter(tables))} a table of ready-made features: a study "
-            "compares corpora with the same features, so give both as audio or both as tables"
-        )
-    first, *others = tables
-    for other in others:
-        difference = set(tables[first]) ^ set(tables[other])
-        if difference:
-            raise CorpusError(
-                f"the feature tables {first} and {other} differ in the columns "
-                f"{', '.join(sorted(difference)[:5])}; exclude them or give tables made alike"
-            )

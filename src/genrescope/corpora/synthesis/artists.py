@@ -134,7 +134,7 @@ def draw_piece(artist: Artist, rng: np.random.Generator) -> Piece:
         other = rng.random() < 0.4
         played[part] = _tone(pick(getattr(sides[part], part), rng), rng) if other else favourite
     levels = {
-        part: sides["balance"].levels_db.get(part, 0.0) + 2.0 * float(rng.standard_normal())
+        part: sides["balance"].levels_db.get(part, 0.0) + 1.5 * float(rng.standard_normal())
         for part in PARTS
     }
     production = artist.production

@@ -98,7 +98,7 @@ def _waveform(tone: Tone, pitch: int, count: int, rng: np.random.Generator) -> W
             sound += last + bite * (first - last)
     if tone.noise > 0.0:
         sound += tone.noise * 0.2 * lowpass(rng.standard_normal(count), 6000.0)
-    return sound / np.sqrt(len(spread))
+    return np.asarray(sound / np.sqrt(len(spread)))
 
 
 def _modulated(tone: Tone, pitch: int, count: int) -> Wave:

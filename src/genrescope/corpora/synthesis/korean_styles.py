@@ -8,8 +8,8 @@ slow ballad, rock is a clean modern band; records are brighter, cleaner and drie
 from genrescope.corpora.synthesis.styles import Medium, Style
 
 _CLEAN = Medium(bandwidth_hz=(9000, 11025), noise_db=(-85, -66), room_s=(0.2, 0.8),
-                wet=(0.0, 0.15), tilt_db=(1, 6), squeeze=(0.1, 0.4), warmth=(0.0, 0.6),
-                peak=(0.4, 0.94))  # fmt: skip
+                wet=(0.0, 0.15), tilt_db=(1, 6), squeeze=(0.15, 0.4), warmth=(0.0, 0.6),
+                peak=(0.5, 0.94))  # fmt: skip
 
 STYLES: dict[str, Style] = {
     "Folk & Blues": Style(
@@ -28,9 +28,9 @@ STYLES: dict[str, Style] = {
         lead=(("ballad", "soft voice"), ("sung", "voice")),
         presence={"drums": 0.7, "bass": 0.7, "guitar": 1.6, "keys": 0.6, "strings": 0.5,
                   "lead": 0.9},
-        medium=Medium(bandwidth_hz=(7500, 11025), noise_db=(-80, -58), room_s=(0.3, 1.2),
-                      wet=(0.05, 0.25), tilt_db=(-2, 3), squeeze=(0.0, 0.25),
-                      warmth=(0.0, 0.5), peak=(0.3, 0.85)),
+        medium=Medium(bandwidth_hz=(7000, 11025), noise_db=(-74, -56), room_s=(0.6, 1.4),
+                      wet=(0.15, 0.4), tilt_db=(-3, 2), squeeze=(0.0, 0.15),
+                      warmth=(0.0, 0.3), peak=(0.3, 0.75)),
     ),
     "Rap & Hiphop": Style(
         tempo_bpm=(66, 104),
@@ -49,9 +49,9 @@ STYLES: dict[str, Style] = {
         lead=(("rap", "rap"), ("hook", "soft voice")),
         presence={"drums": 1.4, "bass": 1.0, "guitar": 0.4, "keys": 1.0, "strings": 0.5,
                   "lead": 1.0},
-        medium=Medium(bandwidth_hz=(7000, 11025), noise_db=(-80, -55), crackle=0.15,
-                      room_s=(0.2, 0.8), wet=(0.0, 0.2), tilt_db=(-3, 4), squeeze=(0.2, 0.55),
-                      warmth=(0.3, 1.2), peak=(0.5, 0.94)),
+        medium=Medium(bandwidth_hz=(5500, 9500), noise_db=(-66, -48), crackle=0.3,
+                      room_s=(0.2, 0.6), wet=(0.0, 0.12), tilt_db=(-4, 2), squeeze=(0.2, 0.5),
+                      warmth=(0.6, 1.6), peak=(0.6, 0.94)),
     ),
     "Dance": Style(
         tempo_bpm=(104, 136),

@@ -1,5 +1,6 @@
 """Oscillators, strings, filters and envelopes: the physics under the instruments."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
@@ -29,13 +30,32 @@ def samples(duration_s: float) -> int:
     return max(1, round(duration_s * SAMPLE_RATE))
 
 
+def _organ(number: Wave) -> Wave:
+    bars = np.zeros_like(number)
+    for harmonic, level in ((1, 1.0), (2, 0.8), (3, 0.6), (4, 0.4), (6, 0.25), (8, 0.3)):
+        bars[number == harmonic] = level
+    return bars
+
+
+# Level of each harmonic, from its number
+_SHAPES: dict[str, Callable[[Wave], Wave]] = {
+    "sine": lambda n: np.where(n == 1.0, 1.0, 0.0),
+    "saw": lambda n: 1.0 / n,
+    "square": lambda n: (n % 2.0) / n,
+    "triangle": lambda n: (n % 2.0) / n**2,
+    "organ": _organ,
+    "strings": lambda n: (1.0 + 0.5 * np.cos(2.1 * n)) / n,
+    "brass": lambda n: np.exp(-0.5 * ((n - 2.5) / 2.5) ** 2) + 0.3 / n,
+}
+
+
 @lru_cache(maxsize=512)
 def single_cycle(shape: str, harmonics: int, brightness: float) -> Wave:
     """One cycle of a band-limited waveform with unit peak.
 
     Parameters
     ----------
-    shape : {"saw", "square", "triangle", "organ", "strings", "brass", "ah", "oh", "ee"}
+    shape : {"sine", "saw", "square", "triangle", "organ", "strings", "brass"}
     harmonics : int
         Highest harmonic; above it nothing, so that nothing folds back.
     brightness : float
@@ -52,24 +72,6 @@ def single_cycle(shape: str, harmonics: int, brightness: float) -> Wave:
     return np.asarray(wave / np.max(np.abs(wave)), dtype=np.float64)
 
 
-def _organ(number: Wave) -> Wave:
-    bars = np.zeros_like(number)
-    for harmonic, level in ((1, 1.0), (2, 0.8), (3, 0.6), (4, 0.4), (6, 0.25), (8, 0.3)):
-        bars[number == harmonic] = level
-    return bars
-
-
-_SHAPES = {
-    "sine": lambda n: (n == 1) * 1.0,
-    "saw": lambda n: 1.0 / n,
-    "square": lambda n: (n % 2) / n,
-    "triangle": lambda n: (n % 2) / n**2,
-    "organ": _organ,
-    "strings": lambda n: (1.0 + 0.5 * np.cos(2.1 * n)) / n,
-    "brass": lambda n: np.exp(-0.5 * ((n - 2.5) / 2.5) ** 2) + 0.3 / n,
-}
-
-
 def harmonics_below(frequency_hz: float, limit_hz: float = 9500.0) -> int:
     """How many harmonics of a pitch stay under a limit, from 1 to 200."""
     return int(min(200, max(1, limit_hz // frequency_hz)))
@@ -81,7 +83,8 @@ def oscillate(cycle: Wave, frequency_hz: float | Wave, count: int, phase: float 
         turns = phase + frequency_hz / SAMPLE_RATE * np.arange(count)
     else:
         turns = phase + np.cumsum(frequency_hz) / SAMPLE_RATE
-    return cycle[(turns * TABLE).astype(np.int64) & (TABLE - 1)]
+    place = (turns * TABLE).astype(np.int64) & (TABLE - 1)
+    return np.asarray(cycle[place])
 
 
 def vibrato(
@@ -153,11 +156,13 @@ def string(
             + taps[2] * out[back - 2 : back - 2 + whole]
         )
     wave = out[2 : 2 + count]
-    return wave / (np.max(np.abs(wave)) + 1e-9)
+    return np.asarray(wave / (np.max(np.abs(wave)) + 1e-9))
 
 
 @lru_cache(maxsize=256)
-def _sections(kind: str, low_hz: float, high_hz: float, order: int) -> NDArray[np.float64]:
+def _sections(
+    kind: Literal["lowpass", "highpass", "bandpass"], low_hz: float, high_hz: float, order: int
+) -> NDArray[np.float64]:
     nyquist = SAMPLE_RATE / 2.0
     edges: float | list[float]
     if kind == "bandpass":

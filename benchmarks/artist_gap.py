@@ -1,0 +1,130 @@
+"""How much shared artists and shared tracks lift a score: five-fold cross-validation, three ways.
+
+The clips are the study's six GTZAN genres under `$GENRESCOPE_DATA`: every 5 s segment of
+`gtzan_mini` and the short excerpts of `gtzan_short`, looped. Folds keep artists apart, or only
+tracks, or nothing (clips of one track on both sides). Intervals are bootstraps over
+artists in all three, since clips of one artist are never independent.
+
+    python benchmarks/artist_gap.py [--models forest boosting cnn] [--epochs 40]
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from genrescope.config import AudioSettings, FeatureSettings, SplitSettings
+from genrescope.corpora.index import index_corpus
+from genrescope.corpora.split import split_clips
+from genrescope.evaluation.cells import predict_cell
+from genrescope.evaluation.metrics import score
+from genrescope.models import create_model
+from genrescope.study.material import Material, prepare_material
+from genrescope.taxonomy import load_taxonomy
+
+FOLDS = 5
+GENRES = ["blues", "rock", "metal", "hiphop", "disco", "pop"]
+CORPORA = {"gtzan_mini": {"segments": "all"}, "gtzan_short": {"segments": "start"}}
+
+
+def materials(data: Path, folder: Path) -> list[Material]:
+    found = []
+    for name, options in CORPORA.items():
+        corpus = index_corpus(
+            "gtzan",
+            data / name,
+            name=name,
+            culture="Western",
+            taxonomy=load_taxonomy("meta-genre"),
+            options={**options, "genres": GENRES},
+        )
+        found.append(
+            prepare_material(
+                corpus,
+                folder=folder,
+                audio=AudioSettings(),
+                features=FeatureSettings(),
+                split=SplitSettings(),
+                workers=None,
+                log_mels=True,
+            )
+        )
+    return found
+
+
+def folds(clips: pd.DataFrame, apart: str) -> Any:
+    if apart == "nothing":
+        splitter: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        return splitter.split(clips, clips["genre"])
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    return splitter.split(clips, clips["genre"], clips["group" if apart == "artists" else "track"])
+
+
+def held_out_for_stopping(clips: pd.DataFrame) -> np.ndarray:
+    """Clips of the training folds on which a network decides when to stop, artists apart."""
+    settings = SplitSettings(train=0.84, validation=0.15, test=0.01)
+    parts, _ = split_clips(clips.reset_index(drop=True), settings, seed=0)
+    return (parts.loc[clips["clip_id"]] == "validation").to_numpy()
+
+
+def cross_validate(
+    kind: str, params: dict[str, Any], X: Any, clips: pd.DataFrame, apart: str
+) -> Any:
+    genres = sorted(clips["genre"].unique())
+    answers = []
+    for train, test in folds(clips, apart):
+        model = create_model(kind, **params)
+        validation = None
+        if model.input == "log_mels":
+            stop = held_out_for_stopping(clips.iloc[train])
+            validation = (take(X, train[stop]), clips["genre"].to_numpy(object)[train[stop]])
+            train = train[~stop]
+        model.fit(take(X, train), clips["genre"].to_numpy(object)[train], validation=validation)
+        answers.append(predict_cell(model, take(X, test), clips.iloc[test], genres))
+    return score(pd.concat(answers, ignore_index=True), genres)
+
+
+def take(X: Any, rows: np.ndarray) -> Any:
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["forest", "boosting", "cnn"])
+    parser.add_argument("--epochs", type=int, default=40)
+    arguments = parser.parse_args()
+    data = os.environ.get("GENRESCOPE_DATA")
+    if not data:
+        print("artist_gap: GENRESCOPE_DATA names no folder of real data; nothing measured")
+        return
+    with TemporaryDirectory() as folder:
+        found = materials(Path(data), Path(folder))
+        clips = pd.concat([material.clips for material in found]).reset_index(drop=True)
+        inputs = {
+            "vectors": pd.concat([m.inputs("vectors", list(m.clips.index)) for m in found]),
+            "log_mels": np.concatenate([m.inputs("log_mels", list(m.clips.index)) for m in found]),
+        }
+    print(
+        f"{len(clips)} clips, {clips['track'].nunique()} tracks, {clips['group'].nunique()} artists"
+    )
+    for kind in arguments.models:
+        params: dict[str, Any] = {"epochs": arguments.epochs} if kind == "cnn" else {}
+        X = inputs[create_model(kind, **params).input]
+        for apart in ("artists", "tracks", "nothing"):
+            row = cross_validate(kind, params, X, clips, apart)
+            print(
+                f"{kind:<9} apart: {apart:<8} n {row['n']}  macro-F1 {row['macro_f1']:.3f} "
+                f"[{row['macro_f1_low']:.3f}, {row['macro_f1_high']:.3f}]  "
+                f"accuracy {row['accuracy']:.3f}"
+            )
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

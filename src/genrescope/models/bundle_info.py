@@ -1,0 +1,171 @@
+"""What a bundle says of itself: `bundle.json`, read and checked against itself."""
+
+import json
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genrescope.config import AudioSettings, FeatureSettings, nearest
+from genrescope.errors import BundleError
+from genrescope.models import MODELS, model_class
+
+FORMAT_VERSION = 1
+DESCRIPTION = "bundle.json"
+LARGEST_DESCRIPTION = 32 * 2**20  # bytes
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class BundleInfo(BaseModel):
+    """What `bundle.json` says.
+
+    Attributes
+    ----------
+    format_version : int
+    kind : str
+        Of the model: `forest`, `boosting`, `cnn`.
+    input : str
+        `vectors` or `log_mels`.
+    input_shape : tuple of int
+        Of one clip: (n_features,) or (n_mels, frames).
+    params : dict
+        Of the estimator, without those that name the machine (threads, device).
+    classes : tuple of str
+        Columns of `predict_proba`, sorted.
+    genres : tuple of str
+        The same and perhaps more, in display order.
+    taxonomy : dict
+        As `Taxonomy.to_dict` gives it.
+    audio, features : settings or None
+        How sound becomes input; None where the model was trained on a table of other features.
+    feature_names : tuple of str or None
+    corpora : tuple of dict
+        What it was trained on, with fingerprints.
+    metrics : list or dict
+        How it scored.
+    versions : dict
+        Of genrescope, Python and the libraries at training.
+    files : dict
+        SHA-256 of every other file, by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    kind: str
+    input: Literal["vectors", "log_mels"]
+    input_shape: tuple[int, ...] = Field(min_length=1, max_length=2)
+    params: dict[str, Any]
+    classes: tuple[str, ...] = Field(min_length=2)
+    genres: tuple[str, ...]
+    taxonomy: dict[str, Any]
+    audio: AudioSettings | None
+    features: FeatureSettings | None
+    feature_names: tuple[str, ...] | None
+    corpora: tuple[dict[str, Any], ...]
+    metrics: list[Any] | dict[str, Any]
+    versions: dict[str, str]
+    files: dict[str, str]
+
+
+def fits(
+    taken: str, shape: Sequence[int], names: tuple[str, ...] | None, features: FeatureSettings
+) -> bool:
+    """Whether these settings lead to what a model takes.
+
+    Parameters
+    ----------
+    taken : {"vectors", "log_mels"}
+    shape : sequence of int
+        Of one clip.
+    names : tuple of str or None
+        Of the features, where the model knows them.
+    features : FeatureSettings
+    """
+    if taken == "log_mels":
+        return tuple(shape) == (features.n_mels, features.frames)
+    from genrescope.features.vector import feature_names
+
+    made = feature_names(features)
+    return names == made if names is not None else tuple(shape) == (len(made),)
+
+
+def read_info(folder: str | Path) -> BundleInfo:
+    """Read and check what a bundle says of itself, without its weights.
+
+    Raises
+    ------
+    BundleError
+        Where it is no bundle, is from a newer format, or contradicts itself.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BundleError("is no folder; a bundle is one with a bundle.json", path=folder)
+    path = folder / DESCRIPTION
+    check_regular(path)
+    if path.stat().st_size > LARGEST_DESCRIPTION:
+        raise BundleError("is too large to be a description", path=path)
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"is damaged: it is no JSON ({error})", path=path) from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise BundleError("is no description of a bundle: format_version is missing", path=path)
+    if version > FORMAT_VERSION:
+        raise BundleError(
+            f"written by a newer genrescope (format {version}); update genrescope", path=path
+        )
+    try:
+        info = BundleInfo.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BundleError(f"is damaged: {place}: {first['msg']}", path=path) from error
+    _check_consistent(info, path)
+    return info
+
+
+def _check_consistent(info: BundleInfo, path: Path) -> None:
+    if info.kind not in MODELS:
+        raise BundleError(
+            f"holds a model of the unknown kind {info.kind!r}: {nearest(info.kind, MODELS)}",
+            path=path,
+        )
+    for name in info.files:
+        if not PLAIN_NAME.fullmatch(name):
+            raise BundleError(f"unsafe: it lists the file {name!r}, outside the bundle", path=path)
+    if info.input != model_class(info.kind).input:
+        raise BundleError(f"a {info.kind} does not take {info.input}", path=path)
+    if len(info.input_shape) != (1 if info.input == "vectors" else 2) or min(info.input_shape) < 1:
+        raise BundleError(f"input_shape {info.input_shape} is not that of {info.input}", path=path)
+    if list(info.classes) != sorted(set(info.classes)):
+        raise BundleError("classes are repeated or not sorted", path=path)
+    missing = set(info.classes) - set(info.genres)
+    if missing or len(set(info.genres)) != len(info.genres):
+        raise BundleError("genres repeat, or lack a class of the model", path=path)
+    names = info.feature_names
+    if names is not None and len(set(names)) != info.input_shape[0]:
+        raise BundleError(
+            f"{len(set(names))} feature names do not fit {info.input_shape[0]} features", path=path
+        )
+    if (info.audio is None) != (info.features is None):
+        raise BundleError("has settings of audio or of features, but not of both", path=path)
+    if info.features is not None and not fits(info.input, info.input_shape, names, info.features):
+        raise BundleError("the feature settings do not lead to the model's features", path=path)
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is missing, a link, or no ordinary file."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError as error:
+        raise BundleError("is missing from the bundle", path=path) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BundleError(f"cannot be read ({reason})", path=path) from error
+    if not stat.S_ISREG(mode):
+        raise BundleError("unsafe: it is a link or no ordinary file", path=path)

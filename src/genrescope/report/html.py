@@ -1,0 +1,144 @@
+"""The report: one HTML file made from a finished run directory."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from genrescope.files import write_text
+from genrescope.report.claims import check_claims
+from genrescope.report.comparisons import find_drops, rank_all
+from genrescope.report.conclusions import (
+    answer,
+    cautions,
+    drop_sentence,
+    p_words,
+    ranking_sentences,
+)
+from genrescope.report.embedding import Embedder
+from genrescope.report.exhibits import (
+    curve_exhibits,
+    drop_exhibit,
+    grad_cam_exhibits,
+    shap_exhibits,
+)
+from genrescope.report.figures.style import genre_colours, number
+from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
+from genrescope.report.run_directory import RunDirectory
+from genrescope.report.sections import (
+    confusion_blocks,
+    corpus_facts,
+    every_row,
+    heat_map,
+    result_groups,
+)
+
+TEMPLATE = "report.html.j2"
+PARTS = {"test": "held-out clips", "all": "all clips"}
+
+
+def write_report(run_dir: str | os.PathLike[str]) -> Path:
+    """Write `report.html` into a finished run directory, from nothing but the files in it.
+
+    The report is one file: pictures and sounds are inside, nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        What `genrescope study` wrote.
+
+    Returns
+    -------
+    pathlib.Path
+        The report.
+
+    Raises
+    ------
+    GenrescopeError
+        Where the folder is not a finished run.
+    OutputError
+        Where the report cannot be written.
+    """
+    run = RunDirectory.open(run_dir)
+    path = run.folder / "report.html"
+    write_text(path, _environment(run).get_template(TEMPLATE).render(_context(run)))
+    return path
+
+
+def _environment(run: RunDirectory) -> jinja2.Environment:
+    # Names of corpora, clips and labels come from other people's files: all are escaped.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("genrescope.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"num": _num, "p": p_words, "count": _count, "part": _part}
+    environment.globals["colours"] = genre_colours(run.genres)
+    return environment
+
+
+def _num(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else number(float(value), digits)
+
+
+def _count(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def _part(part: str) -> str:
+    return PARTS.get(part, part)
+
+
+def _context(run: RunDirectory) -> dict[str, Any]:
+    embed = Embedder(run.folder)
+    drops = find_drops(run)
+    rankings = rank_all(run)
+    rows = [{str(k): v for k, v in row.items()} for row in drops.to_dict("records")]
+    first, second = answer(drops)
+    return {
+        "run": run,
+        "info": run.info,
+        "answer": first,
+        "detail": second,
+        "cautions": cautions(run),
+        "heat": heat_map(run),
+        "corpora": corpus_facts(run),
+        "groups": result_groups(run),
+        "every_row": every_row(run),
+        "n_seeds": int(run.results["seed"].nunique()),
+        "drops": [row | {"sentence": drop_sentence(row)} for row in rows],
+        "drop_figure": drop_exhibit(drops, embed),
+        "rankings": [
+            {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings
+        ],
+        "confusions": confusion_blocks(run),
+        "shap": shap_exhibits(run, embed),
+        "grad_cam": grad_cam_exhibits(run, embed),
+        "curves": curve_exhibits(run, embed),
+        "paper": _paper(run, drops, rankings),
+        "study_yaml": run.text("study.yaml"),
+        "left_out": embed.left_out,
+        "css": _css(),
+    }
+
+
+def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | None:
+    if run.info.get("reference") != "paper":
+        return None
+    paper = load_paper()
+    covered = coverage(run, paper)
+    return {
+        "citation": paper["citation"],
+        "cells": compare_scores(run, paper),
+        "shap": compare_shap(run, paper),
+        "claims": check_claims(run, paper, drops=drops, rankings=rankings),
+        "n_cells": len(covered),
+        "n_reported": int(covered["paper"].sum()),
+    }
+
+
+def _css() -> str:
+    return (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")

@@ -1,0 +1,164 @@
+"""One corpus at a time: its features as files, and a model trained on it, outside a study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genrescope.config import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
+from genrescope.corpora.corpus import Corpus
+from genrescope.corpora.index import index_corpus
+from genrescope.errors import ConfigError
+from genrescope.features.store import CorpusFeatures, export, extract_corpus
+from genrescope.models import create_model
+from genrescope.study.material import prepare_material
+from genrescope.study.training import train_bundle
+from genrescope.taxonomy import Taxonomy
+
+N_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training one model on one corpus leaves.
+
+    Attributes
+    ----------
+    metrics : list of dict
+        A row of scores of the held-out clips, as in `results.csv`; empty where none could be
+        held out.
+    warnings : tuple of str
+        What the user should know about the split.
+    failures : DataFrame
+        What could not be used: `path`, `reason`, `kind`.
+    """
+
+    metrics: list[dict[str, Any]]
+    warnings: tuple[str, ...]
+    failures: pd.DataFrame
+
+
+def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
+    """Open a corpus table, or index a folder that holds one folder per genre.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A `.parquet` file from `corpus index`, or a folder.
+    taxonomy : Taxonomy
+        Gives the genre of each label, whatever the table was indexed with.
+
+    Raises
+    ------
+    CorpusError
+        Where it is neither.
+    """
+    if path.suffix == ".parquet":
+        corpus = Corpus.from_parquet(path)
+        genres = [taxonomy.genre_of(label) for label in corpus.clips["label"]]
+        clips = corpus.clips.assign(genre=pd.Series(genres, dtype="str", index=corpus.clips.index))
+        return Corpus(**{**vars(corpus), "clips": clips})
+    return index_corpus(
+        "folder", path, name="corpus", culture="unknown", taxonomy=taxonomy, options={}
+    )
+
+
+def write_features(corpus: Corpus, folder: Path, *, workers: int | None = None) -> CorpusFeatures:
+    """Extract a corpus's features into a folder, as a CSV and a `.npy`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    folder : pathlib.Path
+        Gets `<corpus>.csv` and `<corpus>.logmel.npy`, and the shards they were made from.
+    workers : int, optional
+        Processes; the usable cores where not given.
+
+    Raises
+    ------
+    OutputError
+        Where the folder cannot be written.
+    """
+    extracted = extract_corpus(corpus, folder, workers=workers)
+    export(extracted, corpus, folder / f"{corpus.name}.csv")
+    return extracted
+
+
+def train_single(
+    corpus: Corpus,
+    out: Path,
+    *,
+    kind: str,
+    taxonomy: Taxonomy,
+    params: Mapping[str, Any] | None = None,
+    group: str = "artist",
+    seed: int = 0,
+    workers: int | None = None,
+) -> Trained:
+    """Train one model on one corpus and keep it as a bundle.
+
+    The split, the training and the score are those of a study with this corpus as its only
+    source.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    out : pathlib.Path
+        The bundle. Extracted features are kept beside it, in `<out>.features`.
+    kind : str
+        `forest`, `boosting` or `cnn`.
+    taxonomy : Taxonomy
+        Kept in the bundle.
+    params : mapping, optional
+        Parameters of the estimator.
+    group : str
+        `artist`, `track` or `none`.
+    seed : int
+        Of the split and the model.
+    workers : int, optional
+        Processes for extraction; the usable cores where not given.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ConfigError
+        Where the model cannot learn from this corpus.
+    CorpusError, TrainingError
+        Where no classifier can be trained from its clips.
+    """
+    settings = ModelSettings(kind=kind, params=dict(params or {}))
+    needs_audio = create_model(kind, **settings.params).input == "log_mels"
+    if needs_audio and corpus.features is not None:
+        raise ConfigError(
+            f"{kind} learns from log-mel spectrograms, and {corpus.name} is a table of ready-made "
+            "features; choose forest or boosting"
+        )
+    audio, features = AudioSettings(), FeatureSettings()
+    material = prepare_material(
+        corpus,
+        folder=out.with_name(f"{out.name}.features"),
+        audio=audio,
+        features=features,
+        split=SplitSettings.parse({"group": group, "seeds": (seed,)}),
+        workers=workers,
+        log_mels=needs_audio,
+    )
+    metrics = train_bundle(
+        out,
+        settings,
+        [material],
+        name=kind,
+        source=corpus.name,
+        genres=taxonomy.order(material.clips["genre"]),
+        taxonomy=taxonomy,
+        audio=audio,
+        features=features,
+        seed=seed,
+        n_resamples=N_RESAMPLES,
+    )
+    return Trained(metrics, material.warnings, material.failures)

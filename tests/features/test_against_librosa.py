@@ -1,0 +1,113 @@
+"""librosa is the oracle: same numbers, to a thousandth of each feature's spread over clips.
+
+Its first call compiles for half a minute, hence all of this is slow.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from genrescope.audio.fit import load_clip
+from genrescope.features.chroma import chroma_weights, estimate_tuning
+from genrescope.features.frames import spectrum
+from genrescope.features.mel import mel_weights
+from genrescope.features.vector import FEATURE_NAMES, extract
+
+pytestmark = pytest.mark.slow
+RATE = 22050
+LARGEST = 1e-3  # of a feature's standard deviation over clips
+
+
+@pytest.fixture(scope="module")
+def librosa():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("librosa")
+
+
+def reference(librosa, y):
+    """The 75 features, the log-mel spectrogram and the tuning, all from the samples."""
+    feature = librosa.feature
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        vectors = [feature.mfcc(y=y, sr=RATE, n_mfcc=20), feature.chroma_stft(y=y, sr=RATE)]
+        scalars = [
+            feature.spectral_centroid(y=y, sr=RATE),
+            feature.spectral_bandwidth(y=y, sr=RATE),
+            feature.spectral_rolloff(y=y, sr=RATE),
+            feature.zero_crossing_rate(y),
+            feature.rms(y=y),
+        ]
+        columns = [
+            statistic for part in vectors + scalars for statistic in (part.mean(1), part.std(1))
+        ]
+        columns.append(feature.tempo(y=y, sr=RATE))
+        mel = feature.melspectrogram(y=y, sr=RATE)
+        power = np.abs(librosa.stft(y)) ** 2
+        tuning = librosa.estimate_tuning(S=power, sr=RATE)
+    return np.concatenate(columns), librosa.power_to_db(mel, ref=np.max), tuning
+
+
+def compare(librosa, clips, names):
+    """Deviations [shape=(n, 75)] in standard deviations, and the clips tuned otherwise."""
+    found = extract(np.stack(clips))
+    expected = [reference(librosa, y) for y in clips]
+    vectors = np.stack([vector for vector, _, _ in expected])
+    deviation = np.abs(found.vectors - vectors) / vectors.std(axis=0)
+    tuned = [
+        name
+        for name, y, (_, _, tuning) in zip(names, clips, expected, strict=True)
+        if abs(estimate_tuning(spectrum(y)) - tuning) > 1e-6
+    ]
+    for row, column in np.argwhere(deviation > LARGEST):
+        print("deviates:", names[row], FEATURE_NAMES[column], deviation[row, column])
+    return deviation, tuned
+
+
+def log_mel_deviation(librosa, clips):
+    worst = 0.0
+    for y in clips:
+        _, decibels, _ = reference(librosa, y)
+        # Area-weighted averaging from 216 to 128 frames, by repeating and averaging whole frames.
+        resized = decibels.repeat(128, axis=1).reshape(128, 128, 216).mean(axis=2)
+        ours = extract(y[np.newaxis]).log_mels[0]
+        worst = max(worst, float(np.abs(ours - resized).max()))
+    return worst
+
+
+@pytest.mark.parametrize(("rate", "n_fft", "n_mels"), [(22050, 2048, 128), (16000, 1024, 40)])
+def test_mel_filters(librosa, rate, n_fft, n_mels):
+    expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels)
+    np.testing.assert_allclose(mel_weights(rate, n_fft, n_mels), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("tuning", [-0.5, -0.13, 0.0, 0.25, 0.49])
+def test_chroma_filters(librosa, tuning):
+    expected = librosa.filters.chroma(sr=RATE, n_fft=2048, tuning=tuning)
+    np.testing.assert_allclose(chroma_weights(RATE, 2048, tuning).T, expected, atol=1e-6)
+
+
+def test_synthetic_music(librosa, music):
+    seeds = range(12)
+    clips = [music(seed, 5.0) for seed in seeds]
+    clips[3][40_000:] = 0  # padded with silence, as short clips may be
+    clips[4][:] = np.resize(clips[4][:66_150], 110_250)  # looped
+    deviation, tuned = compare(librosa, clips, [f"seed {seed}" for seed in seeds])
+    assert not tuned
+    assert deviation.max() < LARGEST
+    assert log_mel_deviation(librosa, clips[:4]) < 0.01
+
+
+def test_sixty_real_clips(librosa, real_data):
+    folder = real_data / "gtzan_mini" / "genres_original"
+    genres = ("blues", "disco", "hiphop", "metal", "pop", "rock")
+    paths = [path for genre in genres for path in sorted((folder / genre).glob("*.flac"))]
+    assert len(paths) == 60
+    clips = [load_clip(path) for path in paths]
+    deviation, tuned = compare(librosa, clips, [path.name for path in paths])
+    # An equal number of votes in two classes of the tuning histogram can go either way; none of
+    # these clips has that, so every feature of every clip is held to the bound.
+    assert tuned == []
+    assert deviation.max() < LARGEST
+    assert log_mel_deviation(librosa, clips[::10]) < 0.01
