@@ -163,8 +163,24 @@ def test_a_feature_the_model_cannot_use_has_no_value(kind):
 def test_processes_change_no_value():
     X, y = corpus()
     model = create_model("forest", n_estimators=10).fit(X, y)
-    one, two = shap_values(model, X, workers=1), shap_values(model, X, workers=2)
+    one, two = shap_values(model, X), shap_values(model, X, workers=2)
     np.testing.assert_array_equal(one.values, two.values)
+
+
+@pytest.mark.parametrize(("at_least", "expected"), [(1, 3), (10**9, 1)])
+def test_processes_are_started_where_the_work_is_long(monkeypatch, at_least, expected):
+    asked = []
+
+    def here(function, items, *, workers):
+        asked.append(workers)
+        return map(function, items)
+
+    monkeypatch.setattr("genrescope.explanations.shapley.map_processes", here)
+    monkeypatch.setattr("genrescope.explanations.shapley.cpu_count", lambda: 3)
+    monkeypatch.setattr("genrescope.explanations.shapley.PARALLEL_FROM_LEAVES", at_least)
+    X, y = corpus()
+    shap_values(create_model("forest", n_estimators=10).fit(X, y), X, workers=None)
+    assert asked == [expected]
 
 
 @pytest.mark.parametrize("kind", ["forest", "boosting"])

@@ -125,7 +125,7 @@ def test_leftovers_of_a_killed_process_do_no_harm(corpus, tmp_path):
     out = tmp_path / "out"
     (out / "shards").mkdir(parents=True)
     (out / "shards" / ".abc-123.partial.npz").write_bytes(b"half a sha")
-    (out / "log_mel.npy").write_bytes(b"half")
+    (out / "toy.logmel.npy").write_bytes(b"half")
     assert len(extract_corpus(corpus, out, workers=1).clip_ids) == 3
 
 
@@ -166,7 +166,7 @@ def test_without_pictures(corpus, tmp_path):
     out = tmp_path / "out"
     found = extract_corpus(corpus, out, workers=1, log_mels=False)
     assert found.log_mels is None and len(found.vectors) == 3
-    assert not (out / "log_mel.npy").exists()
+    assert not (out / "toy.logmel.npy").exists()
 
 
 def test_nothing_that_can_be_used(tmp_path):
@@ -210,11 +210,11 @@ def test_settings_are_checked_first(corpus, tmp_path):
 
 def test_export(corpus, tmp_path):
     found = extract_corpus(corpus, tmp_path / "out", workers=1)
-    export(found, corpus, tmp_path / "toy.csv", tmp_path / "toy.logmel.npy")
+    export(found, corpus, tmp_path / "toy.csv")
     table = pd.read_csv(tmp_path / "toy.csv")
     assert list(table.columns) == ["clip_id", *FEATURE_NAMES, "label", "genre", "group"]
     assert table["clip_id"].tolist() == found.clip_ids
     assert table["genre"].tolist() == ["Blues", "Blues", "Rock"]
     stored = table[list(FEATURE_NAMES)].to_numpy(np.float32)
     np.testing.assert_array_equal(stored, found.vectors.to_numpy())
-    np.testing.assert_array_equal(np.load(tmp_path / "toy.logmel.npy"), found.log_mels)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "toy.logmel.npy"), found.log_mels)

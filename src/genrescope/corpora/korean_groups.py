@@ -88,17 +88,14 @@ def _tokens(stem: str) -> list[str]:
 
 def _instrument_at(tokens: list[str]) -> tuple[int, int] | None:
     """First and past-last position of an instrument's name of one or two words."""
-    for start in range(len(tokens)):
-        for end in (start + 2, start + 1):
-            if end <= len(tokens) and _is_instrument("".join(tokens[start:end])):
-                return start, end
+    words = [plain(token) for token in tokens]
+    for start, word in enumerate(words):
+        if "".join(words[start : start + 2]) in instruments():
+            return start, min(start + 2, len(words))
+        numbered = WITH_NUMBER.fullmatch(word)
+        if word in instruments() or (numbered and numbered[1] in instruments()):
+            return start, start + 1
     return None
-
-
-def _is_instrument(text: str) -> bool:
-    word = plain(text)
-    numbered = WITH_NUMBER.fullmatch(word)
-    return word in instruments() or bool(numbered and numbered[1] in instruments())
 
 
 def _begin(stem: str) -> str:

@@ -232,8 +232,8 @@ def melon_codes() -> dict[str, str]:
     >>> melon_codes()["gn0600"]
     '록/메탈'
     """
-    text = _data("korean_genre_codes.csv")
-    return {plain(code): name for code, name in _code_rows(text, Path("codes.csv"))}
+    _, *rows = _code_rows(_data("korean_genre_codes.csv"), Path("korean_genre_codes.csv"))
+    return {plain(code): name for code, name in rows}
 
 
 def top_level(code: str) -> str:

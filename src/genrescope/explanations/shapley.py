@@ -112,7 +112,7 @@ class ShapValues:
         )
 
 
-def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = None) -> ShapValues:
+def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> ShapValues:
     """Explain a forest's or a boosted model's answers by exact Shapley values over its trees.
 
     Tree SHAP (Lundberg et al. 2020, "From local explanations to global understanding with
@@ -128,8 +128,9 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = None) -> S
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
     workers : int, optional
-        Processes for the forest; the usable cores for long work and one for short work where
-        not given. The values do not depend on it.
+        Processes for the forest; None takes the usable cores where the work is long enough to
+        pay for them. More than one needs a script's `if __name__ == "__main__":`. The values do
+        not depend on it.
 
     Returns
     -------

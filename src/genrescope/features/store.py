@@ -29,7 +29,6 @@ from genrescope.progress import progress
 
 STEP_VERSION = 1  # raise it whenever the numbers of a clip change
 CLIPS_PER_SHARD = 128
-LOG_MEL_FILE = "log_mel.npy"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def extract_corpus(
     corpus : Corpus
         Its `clips` are extracted, with a genre or not. A corpus of ready features passes through.
     folder : path-like
-        Where shards and the log-mel file are kept; made where it is missing.
+        Gets the log-mels as `<corpus>.logmel.npy` and the shards; made where it is missing.
     audio, features : AudioSettings, FeatureSettings, optional
         What to extract.
     workers : int, optional
@@ -121,16 +120,16 @@ def extract_corpus(
         workers = min(cpu_count() if workers is None else workers, len(missing))
         for count in map_processes(make_shard, missing, workers=workers):
             bar.advance(count)
-    return _assemble(shards, folder, features, log_mels=log_mels)
+    pictures = folder / f"{corpus.name}.logmel.npy" if log_mels else None
+    return _assemble(shards, pictures, features)
 
 
 def export(
     features: CorpusFeatures,
     corpus: Corpus,
     csv_path: str | os.PathLike[str],
-    npy_path: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write the features as the paper has them: a CSV for tables, a .npy for the pictures.
+    """Write the features as the paper has them: a CSV whose rows are those of the `.npy`.
 
     Parameters
     ----------
@@ -140,8 +139,6 @@ def export(
         The corpus they were extracted from.
     csv_path : path-like
         Gets `clip_id`, the features, `label`, `genre` and `group`, a row per clip.
-    npy_path : path-like, optional
-        Gets the log-mel pictures in the same order, where there are any.
 
     Raises
     ------
@@ -151,9 +148,6 @@ def export(
     about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
     table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
     write_csv(csv_path, table)
-    if npy_path is not None and features.log_mels is not None:
-        with atomic_path(npy_path) as temporary:
-            np.save(temporary, features.log_mels)
 
 
 def _ready_features(corpus: Corpus) -> CorpusFeatures:
@@ -204,7 +198,7 @@ def _digests(paths: set[str]) -> dict[str, str]:
 
 
 def _assemble(
-    shards: Sequence[Shard], folder: Path, features: FeatureSettings, *, log_mels: bool
+    shards: Sequence[Shard], log_mel_file: Path | None, features: FeatureSettings
 ) -> CorpusFeatures:
     clip_ids: list[str] = []
     failures: list[tuple[str, str, str]] = []
@@ -220,9 +214,9 @@ def _assemble(
         columns=list(feature_names(features)),
     )
     pictures = None
-    if log_mels:
+    if log_mel_file is not None:
         shape = (len(clip_ids), features.n_mels, features.frames)
-        pictures = _join_log_mels(shards, folder / LOG_MEL_FILE, shape)
+        pictures = _join_log_mels(shards, log_mel_file, shape)
     return CorpusFeatures(clip_ids, table, pictures, _failure_table(failures))
 
 

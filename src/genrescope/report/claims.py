@@ -188,7 +188,7 @@ def _maps(run: RunDirectory, counterpart: Counterpart) -> tuple[str, str]:
     for genre in run.genres:
         of_genre = [entry for entry in drawn if entry["genre"] == genre]
         full = sum(not entry["empty"] for entry in of_genre)
-        said.append(f"{genre} {full} of {len(of_genre)}")
+        said.append(f"{genre} {full} of {len(of_genre)}" if of_genre else f"{genre} not shown")
     return UNTESTED, f"Maps that are not empty: {listed(said)}. Stability is not measured here."
 
 

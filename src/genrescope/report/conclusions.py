@@ -159,7 +159,8 @@ def ranking_sentences(ranking: Ranking) -> list[str]:
             f"{p_words(widest['p_adjusted'])})."
         ]
     open_pairs = [
-        f"{pair['better']} and {pair['worse']} ({_difference(pair)})"
+        f"{pair['better']} and {pair['worse']} ({_difference(pair)}, "
+        f"adjusted {p_words(pair['p_adjusted'])})"
         for pair in pairs
         if (pair["better"], pair["worse"]) not in decided
     ]

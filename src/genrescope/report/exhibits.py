@@ -126,6 +126,7 @@ def curve_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
                     "model": model,
                     "source": source,
                     "figure": embed.figure(figure, dpi=120),
+                    "panels": len(figure.axes),
                     "steps": len(curve),
                     "unit": "rounds" if "round" in curve else "epochs",
                 }

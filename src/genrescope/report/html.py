@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from genrescope.evaluation.cells import JOIN
 from genrescope.files import write_text
 from genrescope.report.claims import check_claims
 from genrescope.report.comparisons import find_drops, rank_all
 from genrescope.report.conclusions import (
     answer,
     cautions,
-    drop_sentence,
     p_words,
     ranking_sentences,
 )
@@ -75,7 +76,13 @@ def _environment(run: RunDirectory) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"num": _num, "p": p_words, "count": _count, "part": _part}
+    environment.filters |= {
+        "num": _num,
+        "p": p_words,
+        "count": _count,
+        "part": _part,
+        "breakable": _breakable,
+    }
     environment.globals["colours"] = genre_colours(run.genres)
     return environment
 
@@ -86,6 +93,11 @@ def _num(value: float | None, digits: int = 3) -> str:
 
 def _count(value: float) -> str:
     return f"{int(value):,}"
+
+
+def _breakable(name: str) -> Markup:
+    """A joined name that may wrap after its plus signs."""
+    return Markup("+<wbr>").join(name.split(JOIN))
 
 
 def _part(part: str) -> str:
@@ -109,7 +121,7 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "groups": result_groups(run),
         "every_row": every_row(run),
         "n_seeds": int(run.results["seed"].nunique()),
-        "drops": [row | {"sentence": drop_sentence(row)} for row in rows],
+        "drops": rows,
         "drop_figure": drop_exhibit(drops, embed),
         "rankings": [
             {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings

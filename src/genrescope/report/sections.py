@@ -69,8 +69,10 @@ def corpus_facts(run: RunDirectory) -> list[dict[str, Any]]:
         own = None
         if failures is not None and not failures.empty:
             own = failures[failures["corpus"] == name] if "corpus" in failures else failures
+        defaults = {"synthetic": False, "unmapped": {}, "notes": [], "genres": {}}
         found.append(
-            facts
+            defaults
+            | facts
             | {
                 "name": name,
                 "groups_by": [

@@ -166,7 +166,12 @@ def prepare_material(
         Where no clip with a genre could be decoded.
     """
     extracted = extract_corpus(
-        replace(corpus, clips=corpus.usable), folder, audio=audio, features=features, workers=workers, log_mels=log_mels
+        replace(corpus, clips=corpus.usable),
+        folder,
+        audio=audio,
+        features=features,
+        workers=workers,
+        log_mels=log_mels,
     )
     clips = regroup(corpus, split.group).set_index("clip_id", drop=False)
     # An artist is the same person in every corpus; a track or stem of one name is not.

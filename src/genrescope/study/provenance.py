@@ -69,7 +69,7 @@ def provenance(
     genres: Sequence[str],
     started: str,
     durations: Mapping[str, float],
-    skipped: Sequence[Mapping[str, str]],
+    skipped: Sequence[Mapping[str, str | None]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Facts about a run, as `run.json` holds them.

@@ -55,7 +55,7 @@ class StudyResult:
     report: Path
     results: pd.DataFrame
     failures: pd.DataFrame
-    skipped: list[dict[str, str]]
+    skipped: list[dict[str, str | None]]
     warnings: list[str]
     computed: list[str]
 
@@ -105,7 +105,7 @@ class _Study:
     ledger: Ledger
     workers: int | None
     started: str = field(default_factory=now)
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[dict[str, str | None]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _skipped_models: set[tuple[str, str]] = field(default_factory=set)
 
@@ -214,18 +214,16 @@ class _Study:
             ]
             needs_audio = create_model(settings.kind, **settings.params).input == "log_mels"
             if needs_audio and tables:
-                self.skipped.append(
-                    {
-                        "model": name,
-                        "reason": f"{name} learns from log-mel spectrograms, and "
-                        f"{' and '.join(tables)} came as ready-made features without audio",
-                    }
+                self._skip(
+                    f"{name} learns from log-mel spectrograms, and {' and '.join(tables)} came as "
+                    "ready-made features without audio",
+                    model=name,
                 )
                 continue
             pairs += [(name, source) for source in self.config.sources]
         if not pairs:
             raise ConfigError(
-                "no model of the study can use these corpora: " + self.skipped[0]["reason"]
+                f"no model of the study can use these corpora: {self.skipped[0]['reason']}"
             )
         return pairs
 
@@ -265,7 +263,7 @@ class _Study:
                 self.ledger.run(step, inputs, [folder], train)
             except TrainingError as error:
                 self._skipped_models.add((name, source))
-                self.skipped.append({"model": name, "source": source, "reason": error.reason})
+                self._skip(error.reason, model=name, source=source)
                 return
 
     def _test(self, cell: Cell) -> list[dict[str, Any]]:
@@ -293,13 +291,11 @@ class _Study:
         )
         rows = self.ledger.run(step, inputs, [folder], write)
         if not rows:
-            self.skipped.append(
-                {
-                    "model": cell.model,
-                    "source": cell.source,
-                    "target": cell.target,
-                    "reason": f"{cell.target} has no held-out clips to test on",
-                }
+            self._skip(
+                f"{cell.target} has no held-out clips to test on",
+                model=cell.model,
+                source=cell.source,
+                target=cell.target,
             )
         return list(rows)
 
@@ -370,6 +366,11 @@ class _Study:
         }
         self.ledger.run("report", inputs, [report, self.out / "run.json"], write)
         return report
+
+    def _skip(
+        self, reason: str, *, model: str, source: str | None = None, target: str | None = None
+    ) -> None:
+        self.skipped.append({"model": model, "source": source, "target": target, "reason": reason})
 
     def _say(self, what: str) -> None:
         print(what, file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from genrescope.corpora.synthesis.score import Groove
 from genrescope.corpora.synthesis.styles import PARTS, Medium, Played, Style, style_table
 
 SIDES = ("feel", "harmony", "record", "balance", *PARTS)
-BORROWED = {"western": 0.05, "korean": 0.05}  # chance that one side comes from another genre
+BORROWED = {"western": 0.03, "korean": 0.05}  # chance that one side comes from another genre
 MISFILED = 0.03  # chance that an artist plays another genre than the label says
 
 Choice = TypeVar("Choice")

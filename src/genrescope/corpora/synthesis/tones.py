@@ -110,7 +110,7 @@ TONES: dict[str, Tone] = {
     "voice": Tone("voice", 53, brightness=0.6, attack_s=0.03, vibrato_cents=22.0, noise=0.1),
     "soft voice": Tone("voice", 53, brightness=0.4, attack_s=0.05, vibrato_cents=16.0, noise=0.2),
     "belt": Tone("voice", 53, brightness=0.85, attack_s=0.02, vibrato_cents=30.0, noise=0.1),
-    "rap": Tone("voice", 54, brightness=0.65, attack_s=0.01, noise=0.3),
+    "rap": Tone("voice", 54, brightness=0.65, attack_s=0.01, noise=0.45),
     "growl": Tone("voice", 54, brightness=0.8, attack_s=0.02, noise=0.9, drive=5.0,
                   cabinet_hz=6500.0),
 }  # fmt: skip

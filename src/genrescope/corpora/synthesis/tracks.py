@@ -41,7 +41,7 @@ def _form(piece: Piece, bars: int, rng: np.random.Generator) -> dict[str, list[i
         length = 4 * int(rng.integers(1, 3))
         sparse = rng.random() < 0.08
         for part in present:
-            silent = {"lead": 0.25, "strings": 0.35, "keys": 0.2}.get(part, 0.06)
+            silent = {"lead": 0.15, "strings": 0.3, "keys": 0.2}.get(part, 0.06)
             if sparse and part in ("drums", "bass", "lead"):
                 silent = 0.6
             if rng.random() >= silent:

@@ -202,7 +202,15 @@ def _drops(axes: Axes, rows: pd.DataFrame) -> None:
         for name, shift, look in kinds:
             value, low, high = (row[name + end] for end in ("", "_low", "_high"))
             axes.plot([low, high], [place + shift] * 2, color=look["color"], linewidth=1.4)
-            axes.plot(value, place + shift, markersize=6.5, linestyle="none", **look)
+            axes.plot(
+                value,
+                place + shift,
+                markersize=6.5,
+                linestyle="none",
+                clip_on=False,
+                zorder=3,
+                **look,
+            )
         axes.plot(row["guess"], place, "|", color=INK, markersize=14, markeredgewidth=1.5)
     axes.set_yticks(range(len(rows)), [readable(str(name)) for name in rows["model"]])
     axes.set_ylim(len(rows) - 0.45, -0.55)
