@@ -100,8 +100,9 @@ def _pooled(
             yield pending.popleft().result()
     except BrokenProcessPool as error:
         raise GenrescopeError(
-            "a worker process died (out of memory, or killed); run the command again to go on "
-            "from what is finished, with fewer --workers if memory was short"
+            "a worker process died: out of memory (use fewer workers), killed, or unable to start "
+            "because a script calls genrescope outside `if __name__ == \"__main__\":`; what is "
+            "finished stays"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

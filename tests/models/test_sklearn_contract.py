@@ -28,6 +28,7 @@ def test_sklearn_checks(estimator, check):
 @pytest.mark.parametrize(
     "check",
     [
+        checks.check_do_not_raise_errors_in_init_or_set_params,
         checks.check_estimator_cloneable,
         checks.check_estimator_repr,
         checks.check_estimator_tags_renamed,

@@ -104,7 +104,7 @@ def _by_stem(
     midis: defaultdict[str, list[_File]] = defaultdict(list)
     for path in walk_files(root, failures=failures):
         suffix = path.suffix.lower()
-        if path.name == SYNTHETIC_MARKER or path.resolve() in leave_out:
+        if path.name == SYNTHETIC_MARKER or (leave_out and path.resolve() in leave_out):
             continue
         for suffixes, kind in (
             (AUDIO_SUFFIXES, sounds),

@@ -154,7 +154,9 @@ class BoostingClassifier(GenreClassifier):
             if self.early_stopping_rounds is not None:
                 callbacks.append(
                     xgb.callback.EarlyStopping(
-                        self.early_stopping_rounds, metric_name=METRIC, data_name="validation"
+                        rounds=self.early_stopping_rounds,
+                        metric_name=METRIC,
+                        data_name="validation",
                     )
                 )
         history: dict[str, dict[str, list[float]]] = {}

@@ -9,7 +9,7 @@ from genrescope.corpora.synthesis.styles import PARTS, style_table
 from genrescope.corpora.synthesis.waves import SAMPLE_RATE, Wave, samples
 
 TRACK_S = 30.0
-TRACKS_PER_ARTIST = 3
+TRACKS_PER_ARTIST = 2
 _STYLE, _TRACK, _ARTIST = 1, 0, 1  # words of the seed sequence
 
 LABELS = tuple(style_table("western"))
@@ -60,7 +60,7 @@ def render_track(label: str, number: int, *, seed: int, duration_s: float = TRAC
     label : str
         One of `LABELS`.
     number : int
-        Number of the track within its label; three in a row share an artist.
+        Number of the track within its label; two in a row share an artist.
     seed : int
         Seed of the corpus, 0 or more.
     duration_s : float

@@ -48,7 +48,7 @@ STYLES: dict[str, Style] = {
         levels_db={"drums": 4, "bass": 3, "guitar": -11, "keys": -10, "strings": -12, "lead": 3},
         medium=Medium(bandwidth_hz=(6500, 11025), noise_db=(-72, -50), crackle=0.3,
                       room_s=(0.2, 0.5), wet=(0.0, 0.06), tilt_db=(-7, -2),
-                      squeeze=(0.0, 0.25), warmth=(0.3, 1.0)),
+                      squeeze=(0.0, 0.2), warmth=(0.1, 0.5), peak=(0.75, 0.94)),
     ),
     "disco": Style(
         tempo_bpm=(104, 132),
@@ -69,7 +69,7 @@ STYLES: dict[str, Style] = {
         levels_db={"drums": 1, "bass": 0, "guitar": -5, "keys": -5, "strings": -3, "lead": -1},
         medium=Medium(bandwidth_hz=(7500, 11025), noise_db=(-70, -52), crackle=0.08,
                       room_s=(0.5, 1.3), wet=(0.1, 0.3), tilt_db=(2, 6),
-                      squeeze=(0.2, 0.4), warmth=(0.2, 0.7)),
+                      squeeze=(0.25, 0.45), warmth=(0.2, 0.6)),
     ),
     "pop": Style(
         tempo_bpm=(76, 128),
