@@ -101,7 +101,7 @@ def _pooled(
     except BrokenProcessPool as error:
         raise GenrescopeError(
             "a worker process died: out of memory (use fewer workers), killed, or unable to start "
-            "because a script calls genrescope outside `if __name__ == \"__main__\":`; what is "
+            'because a script calls genrescope outside `if __name__ == "__main__":`; what is '
             "finished stays"
         ) from error
     finally:

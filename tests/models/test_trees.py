@@ -50,7 +50,9 @@ def test_a_seed_decides_and_threads_do_not(kind, vectors):
     X, y = vectors
     params = {} if kind == "forest" else {"subsample": 0.5, "colsample_bytree": 0.5}
     one, two, other = (
-        small(kind, n_jobs=jobs, random_state=seed, **params).fit(X, y).predict_proba(X)
+        small(kind, n_estimators=5, n_jobs=jobs, random_state=seed, **params)
+        .fit(X, y)
+        .predict_proba(X)
         for jobs, seed in ((1, 3), (2, 3), (1, 4))
     )
     assert np.array_equal(one, two)

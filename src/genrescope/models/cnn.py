@@ -68,8 +68,8 @@ class CnnClassifier(GenreClassifier):
     verbose : bool
         Whether to show progress.
     random_state : int, RandomState or None
-        Seed of weights, dropout and batches. Same seed, machine and threads: same weights, and
-        torch's own generators are left as they were.
+        Seed of weights, dropout and batches. Same seed, processor and threads: same weights (on
+        CUDA nearly, where torch warns). torch's own generators are left as they were.
 
     Attributes
     ----------

@@ -71,4 +71,5 @@ def _line(answer: FilePrediction, width: int) -> str:
     minutes, seconds = divmod(round(answer.duration_s), 60)
     n = len(answer.windows)
     windows = "1 window" if n == 1 else f"{n} windows"
-    return f"{answer.path!s:<{width}}  {answer.genre} {first:.2f}{also}  {minutes}:{seconds:02d}, {windows}"
+    length = f"{minutes}:{seconds:02d}, {windows}"
+    return f"{answer.path!s:<{width}}  {answer.genre} {first:.2f}{also}  {length}"

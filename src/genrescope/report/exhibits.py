@@ -71,6 +71,7 @@ def shap_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
                     "summary": summary,
                     "scale": scale,
                     "top": [row | {"share": row["value"] / (strongest or 1)} for row in rows],
+                    "worded": any(row["words"] for row in rows),
                     "figure": embed.figure(figure, dpi=130),
                     "all": embed.picture(run.folder.joinpath(*place, "per_class.png"))
                     if count > TOP

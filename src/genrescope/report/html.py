@@ -1,6 +1,7 @@
 """The report: one HTML file made from a finished run directory."""
 
 import os
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -153,4 +154,5 @@ def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | Non
 
 
 def _css() -> str:
-    return (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+    place = resources.files("genrescope.report").joinpath("templates", "report.css")
+    return place.read_text(encoding="utf-8")

@@ -81,7 +81,8 @@ def explain_trees(
         shap_figure(
             per_class,
             title=title,
-            subtitle=f"mean |SHAP| ({explained.scale}) over {len(clips)} held-out clips",
+            subtitle=f"mean |SHAP| over {len(clips)} held-out clips",
+            scale=explained.scale,
         ),
         folder / "per_class.png",
     )

@@ -67,6 +67,8 @@ def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int
         Where the training part holds fewer than two genres.
     """
     model = create_model(settings.kind, **({"random_state": seed} | settings.params))
+    if "verbose" in model.get_params():
+        model.set_params(verbose=True)
     X, clips = gather(members, "train", kind=model.input, seed=seed)
     present = sorted(clips["genre"].unique())
     if len(present) < 2:

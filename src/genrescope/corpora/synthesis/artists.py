@@ -19,7 +19,7 @@ from genrescope.corpora.synthesis.score import Groove
 from genrescope.corpora.synthesis.styles import PARTS, Medium, Played, Style, style_table
 
 SIDES = ("feel", "harmony", "record", "balance", *PARTS)
-BORROWED = {"western": 0.03, "korean": 0.05}  # chance that one side comes from another genre
+BORROWED = {"western": 0.02, "korean": 0.03}  # chance that one side comes from another genre
 MISFILED = 0.03  # chance that an artist plays another genre than the label says
 
 Choice = TypeVar("Choice")
@@ -134,7 +134,7 @@ def draw_piece(artist: Artist, rng: np.random.Generator) -> Piece:
         other = rng.random() < 0.4
         played[part] = _tone(pick(getattr(sides[part], part), rng), rng) if other else favourite
     levels = {
-        part: sides["balance"].levels_db.get(part, 0.0) + 1.5 * float(rng.standard_normal())
+        part: sides["balance"].levels_db.get(part, 0.0) + 1.2 * float(rng.standard_normal())
         for part in PARTS
     }
     production = artist.production

@@ -81,7 +81,7 @@ KITS: dict[str, Kit] = {
 }
 
 
-def varied(kit: Kit, rng: np.random.Generator, spread: float = 0.15) -> Kit:
+def varied(kit: Kit, rng: np.random.Generator, spread: float = 0.12) -> Kit:
     """The same kind of kit, another maker: every property off by about `spread`."""
     factor = np.exp(spread * rng.standard_normal(10))
     values = [getattr(kit, name) for name in Kit.__dataclass_fields__]

@@ -116,7 +116,7 @@ TONES: dict[str, Tone] = {
 }  # fmt: skip
 
 
-def varied(tone: Tone, rng: np.random.Generator, spread: float = 0.15) -> Tone:
+def varied(tone: Tone, rng: np.random.Generator, spread: float = 0.12) -> Tone:
     """The same kind of instrument in other hands."""
     factor = np.exp(spread * rng.standard_normal(6))
     return replace(

@@ -1,10 +1,12 @@
 """SHAP: which of the features decided, for each genre."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from genrescope.report.figures.style import (
     MUTED,
@@ -15,6 +17,7 @@ from genrescope.report.figures.style import (
     readable,
 )
 
+TITLE_WIDTH = 14  # characters of a genre in a line
 PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 WORDS = {
     "spec_cent": "brightness (spectral centroid)",
@@ -94,6 +97,8 @@ def shap_figure(
     table = per_class.loc[shown]
     genres = [str(genre) for genre in table.columns]
     limit = float(table.to_numpy().max()) or 1.0
+    # No tick near the right edge: its label would run into the next column's zero.
+    ticks = [tick for tick in MaxNLocator(nbins=3).tick_values(0, limit) if tick <= 0.8 * limit]
     with house_style():
         figure = new_figure(
             4.4 + 1.15 * len(genres), 0.75 + 0.215 * len(table), title=title, subtitle=subtitle
@@ -106,10 +111,11 @@ def shap_figure(
             axes.barh(range(len(table)), values, color=colour, height=0.72)
             axes.set_xlim(0, limit * 1.04)
             axes.set_ylim(len(table) - 0.4, -0.6)
-            axes.set_title("all genres" if place == 0 else readable(genres[place - 1]), fontsize=9)
+            name = "all genres" if place == 0 else genres[place - 1]
+            axes.set_title(readable(textwrap.fill(name, TITLE_WIDTH)), fontsize=9)
             axes.grid(axis="x")
             axes.set_axisbelow(True)
-            axes.locator_params(axis="x", nbins=3)
+            axes.set_xticks(ticks)
             bare(axes)
             axes.spines["left"].set_visible(True)
             axes.tick_params(axis="x", labelsize=8)

@@ -1,0 +1,220 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib import rcParams
+
+from genrescope.errors import OutputError
+from genrescope.report.figures import (
+    confusion_figure,
+    drop_figure,
+    genre_colours,
+    grad_cam_figure,
+    png_bytes,
+    results_heat_map,
+    save_figure,
+    shap_figure,
+    training_curve_figure,
+)
+from genrescope.report.figures.grad_cam import hz_to_mel, mel_position
+from genrescope.report.figures.shapley import feature_words
+from genrescope.report.figures.style import OKABE_ITO, readable
+
+GENRES = ["Blues-like", "HipHop/Rap", "Pop/Dance/RnB", "Rock/Metal"]
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        [[8, 1, 0, 1], [0, 5, 5, 0], [0, 0, 0, 0], [1, 1, 1, 17]], index=GENRES, columns=GENRES
+    )
+
+
+def test_a_genre_keeps_its_colour_whoever_stands_beside_it():
+    alone = genre_colours(["Rock/Metal"])["Rock/Metal"]
+    among = genre_colours(["Jazz", "Rock/Metal", "Blues-like"])
+    assert alone == among["Rock/Metal"] == OKABE_ITO["vermillion"]
+    assert len(set(among.values())) == 3
+
+
+def test_more_genres_than_colours_still_get_one():
+    names = [f"genre {place}" for place in range(12)]
+    colours = genre_colours(names)
+    assert list(colours) == names
+    assert set(colours.values()) == set(OKABE_ITO.values())
+
+
+def test_confusion_shows_counts_and_shares_of_the_true_genre():
+    axes = confusion_figure(table(), title="t").axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("17") == 1
+    assert "80%" in texts and "85%" in texts
+    # A genre without clips has counts of zero and no shares.
+    assert len(texts) == 16 + 12
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[2] == "Pop/Dance/RnB\nn = 0"
+
+
+def test_figures_leave_matplotlib_as_they_found_it():
+    before = dict(rcParams)
+    png_bytes(confusion_figure(table(), title="t", subtitle="s"), dpi=40)
+    assert dict(rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    first, second = (png_bytes(confusion_figure(table(), title="t"), dpi=50) for _ in range(2))
+    assert first == second
+
+
+def test_hangul_and_unknown_characters_draw_without_warnings():
+    frame = table().rename(
+        index={"Blues-like": "포크/블루스"}, columns={"Blues-like": "포크/블루스"}
+    )
+    assert png_bytes(confusion_figure(frame, title="케이팝 \U0001fae8 $x$"), dpi=40)
+
+
+def test_without_a_hangul_font_syllables_are_romanised(monkeypatch):
+    from genrescope.report.figures import style
+
+    monkeypatch.setattr(style, "_has_glyph", lambda character: ord(character) < 128)
+    assert readable("국악 rock") == "gugag rock"
+
+
+def test_save_figure_names_a_folder_that_cannot_be_written(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OutputError):
+        save_figure(confusion_figure(table()), blocked / "figure.png", dpi=20)
+
+
+def test_mel_axis_agrees_with_the_bands_of_a_filterbank():
+    # Band k of 128 is centred at the (k + 1)-th of 130 points equally spaced in mels.
+    mels = np.linspace(0, float(hz_to_mel(11025)), 130)
+    knee, step = 1000.0, np.log(6.4) / 27
+    hertz = np.where(mels < 15, mels * 200 / 3, knee * np.exp(step * (mels - 15)))
+    places = mel_position(hertz[1:-1], n_mels=128, sample_rate=22050)
+    np.testing.assert_allclose(places, np.arange(128), atol=1e-9)
+
+
+def test_grad_cam_draws_a_contour_only_where_there_is_a_map():
+    log_mel = np.random.default_rng(0).normal(-40, 5, (128, 128))
+    cam = np.zeros((128, 128))
+    empty = grad_cam_figure(log_mel, cam).axes[1]
+    assert "no positive evidence" in empty.texts[0].get_text()
+    assert len(empty.images) == 1
+    cam[40:60, 30:70] = 0.02
+    full = grad_cam_figure(log_mel, cam).axes[1]
+    assert not full.texts
+    assert len(full.images) == 3 and len(full.collections) == 1
+    assert full.get_xlim() == (0, 5)
+    veil, hue = (image.get_array() for image in full.images[1:])
+    assert hue[50, 50, 3] > 0 and hue[0, 0, 3] == 0
+    assert veil[0, 0, 3] > veil[50, 50, 3] == 0
+
+
+def test_grad_cam_on_a_common_scale_is_weaker_than_on_its_own():
+    log_mel = np.full((128, 128), -40.0)
+    cam = np.zeros((128, 128))
+    cam[40:60, 30:70] = 0.02
+    strengths = [
+        grad_cam_figure(log_mel, cam, vmax=vmax).axes[1].images[2].get_array()[50, 50, 3]
+        for vmax in (None, 0.04)
+    ]
+    assert strengths[1] == pytest.approx(strengths[0] / 2)
+
+
+def test_grad_cam_refuses_shapes_that_differ():
+    with pytest.raises(ValueError, match="differ in shape"):
+        grad_cam_figure(np.zeros((128, 128)), np.zeros((16, 16)))
+
+
+def test_shap_orders_features_and_keeps_the_strongest():
+    values = np.arange(300.0).reshape(75, 4)
+    names = [f"mfcc_mean_{place}" for place in range(75)]
+    frame = pd.DataFrame(values, index=pd.Index(names, name="feature"), columns=GENRES)
+    every = shap_figure(frame)
+    assert len(every.axes[0].patches) == 75
+    top = shap_figure(frame, top=3, scale="probability")
+    assert [label.get_text() for label in top.axes[0].get_yticklabels()] == names[:-4:-1]
+    assert [bar.get_width() for bar in top.axes[4].patches] == [299, 295, 291]
+    titles = [axes.get_title(loc="left") for axes in top.axes[:5]]
+    assert titles == ["all genres", *GENRES]
+
+
+def test_every_one_of_the_75_features_has_words():
+    stats = ("mean", "std")
+    names = [f"mfcc_{s}_{i}" for s in stats for i in range(20)]
+    names += [f"chroma_{s}_{i}" for s in stats for i in range(12)]
+    names += [
+        f"{k}_{s}" for k in ("spec_cent", "spec_bw", "spec_roll", "zcr", "rms") for s in stats
+    ]
+    names.append("tempo")
+    words = [feature_words(name) for name in names]
+    assert all(words) and len(set(words)) == 75
+    assert feature_words("length") == ""
+
+
+def test_training_curve_marks_the_lowest_validation_loss():
+    curve = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3, 4],
+            "train_loss": [1.0, 0.8, 0.6, 0.4],
+            "validation_loss": [1.1, 0.9, 0.95, 1.2],
+            "train_accuracy": [np.nan] * 4,
+            "validation_accuracy": [0.3, 0.5, 0.5, 0.4],
+        }
+    )
+    loss, accuracy = training_curve_figure(curve).axes
+    assert loss.texts[0].get_text() == "lowest at epoch 2"
+    assert len(accuracy.get_legend().get_texts()) == 1
+
+
+def test_training_curve_without_validation_or_without_steps():
+    only = pd.DataFrame(
+        {"round": [1, 2], "train_loss": [1.0, 0.5], "validation_loss": [np.nan] * 2}
+    )
+    assert len(training_curve_figure(only).axes) == 1
+    with pytest.raises(ValueError, match="epoch or round"):
+        training_curve_figure(pd.DataFrame({"train_loss": [1.0]}))
+    with pytest.raises(ValueError, match="train_loss"):
+        training_curve_figure(pd.DataFrame({"epoch": [1]}))
+
+
+def results() -> pd.DataFrame:
+    rows = [
+        (model, source, target, 90, 0.8 if source == target else 0.3, 0.1)
+        for model in ("forest", "cnn")
+        for source in ("a", "b")
+        for target in ("a", "b")
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "source", "target", "n", "macro_f1", "half"])
+    return frame.assign(
+        macro_f1_low=frame["macro_f1"] - frame["half"],
+        macro_f1_high=frame["macro_f1"] + frame["half"],
+    )
+
+
+def test_heat_map_has_a_panel_per_model_and_tolerates_a_missing_cell():
+    figure = results_heat_map(results().iloc[:-1], guesses={"a": 0.21}, title="t")
+    forest, cnn = figure.axes
+    assert len(forest.texts) == 12 and len(cnn.texts) == 9
+    assert forest.get_xticklabels()[0].get_text() == "a\nguess .21"
+    assert png_bytes(figure, dpi=30)
+
+
+def test_heat_map_refuses_two_rows_of_one_cell():
+    with pytest.raises(ValueError, match="more than one row"):
+        results_heat_map(pd.concat([results(), results()]))
+
+
+def test_drop_figure_draws_a_row_per_model_in_a_panel_per_direction():
+    row = {"in_domain": 0.8, "in_domain_low": 0.7, "in_domain_high": 0.9}
+    row |= {"cross": 0.4, "cross_low": 0.3, "cross_high": 0.5, "guess": 0.25}
+    pairs = [("a", "b"), ("b", "a")]
+    drops = pd.DataFrame(
+        [row | {"model": m, "source": s, "target": t} for s, t in pairs for m in ("forest", "cnn")]
+    )
+    figure = drop_figure(drops)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a → b", "b → a"]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["forest", "cnn"]
