@@ -175,11 +175,14 @@ def synth(
     """Write the two built-in corpora, which are synthetic, as files."""
     from genrescope.corpora.synthetic import write_synthetic
 
-    for style, size in (("western", western), ("korean", korean)):
-        written = write_synthetic(
-            folder / style, style=style, size=size, seed=seed, workers=workers
+    typer.echo(
+        write_synthetic(
+            folder / "western", style="western", size=western, seed=seed, workers=workers
         )
-        typer.echo(written)
+    )
+    typer.echo(
+        write_synthetic(folder / "korean", style="korean", size=korean, seed=seed, workers=workers)
+    )
 
 
 @app.command()

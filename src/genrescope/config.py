@@ -161,7 +161,15 @@ class CorpusSettings(Settings):
         if not isinstance(content, Mapping) or "options" in content:
             return content
         own = {key: content[key] for key in content if key in cls.model_fields}
-        return own | {"options": {k: v for k, v in content.items() if k not in own}}
+        options = {key: value for key, value in content.items() if key not in own}
+        for key in options:
+            if difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.75):
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "unknown key {key}: {hint}",
+                    {"key": repr(key), "hint": nearest(str(key), cls.model_fields)},
+                )
+        return own | {"options": options}
 
 
 class ModelSettings(Settings):

@@ -8,13 +8,12 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from recompute import BOUNDS, EXACT, compare, compare_reports
 
 from genrescope.config import load_config
 from genrescope.errors import ConfigError, CorpusError, OutputError
 from genrescope.models.bundle import load_bundle
 from genrescope.study.run import run_study
-
-from recompute import BOUNDS, EXACT, compare, compare_reports
 
 pytestmark = pytest.mark.slow
 

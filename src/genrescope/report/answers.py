@@ -38,19 +38,9 @@ def render(answers: Sequence[FilePrediction], format: str) -> str:  # noqa: A002
 
 
 def _table(answers: Sequence[FilePrediction]) -> pd.DataFrame:
-    columns = ["path", "genre", "probability", "duration_s", "windows"]
-    rows = [
-        {
-            "path": str(answer.path),
-            "genre": answer.genre,
-            "probability": float(answer.probabilities[answer.genre]),
-            "duration_s": answer.duration_s,
-            "windows": len(answer.windows),
-            **{str(genre): float(p) for genre, p in answer.probabilities.items()},
-        }
-        for answer in answers
-    ]
-    return pd.DataFrame(rows, columns=None if rows else pd.Index(columns))
+    if not answers:
+        return pd.DataFrame(columns=pd.Index(["path", "duration_s", "windows", "genre"]))
+    return pd.concat([answer.frame() for answer in answers], ignore_index=True)
 
 
 def _record(answer: FilePrediction) -> dict[str, Any]:

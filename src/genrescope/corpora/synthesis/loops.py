@@ -13,7 +13,7 @@ from genrescope.corpora.synthesis.artists import Piece, draw_artist, draw_piece
 from genrescope.corpora.synthesis.ensemble import compose, perform
 from genrescope.corpora.synthesis.instruments import play
 from genrescope.corpora.synthesis.mix import master
-from genrescope.corpora.synthesis.parts import comp_part, lead_part
+from genrescope.corpora.synthesis.parts import lead_part
 from genrescope.corpora.synthesis.score import Note
 from genrescope.corpora.synthesis.tones import TONES, varied
 from genrescope.corpora.synthesis.waves import SAMPLE_RATE, Wave, samples
@@ -146,14 +146,13 @@ def _extra(
 ) -> tuple[list[Note], int, Wave]:
     if loop.instrument == "vocal":
         tone = piece.played["lead"][1]
-        notes = lead_part(piece.song, piece.played["lead"][0], bars, rng)
+        notes = lead_part(piece.song, piece.played["lead"][0], bars, rng, rests=False)
     else:
         tone = varied(TONES["gayageum"], rng)
         song = replace(
             piece.song, scale="major pentatonic" if rng.random() < 0.5 else "minor pentatonic"
         )
-        notes = lead_part(song, "hook", bars, rng, transpose=-7)
-        notes = notes or comp_part(song, "picking", bars, rng, low=55)
+        notes = lead_part(song, "hook", bars, rng, transpose=-7, rests=False)
     notes = sorted(notes)
     return notes, tone.program, play(notes, tone, samples(loop.duration_s), rng)
 

@@ -165,9 +165,23 @@ def _motif(density: float, rng: np.random.Generator) -> list[int]:
 
 
 def lead_part(
-    song: Song, name: str, bars: Sequence[int], rng: np.random.Generator, *, transpose: int = 0
+    song: Song,
+    name: str,
+    bars: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    transpose: int = 0,
+    rests: bool = True,
 ) -> list[Note]:
-    """A melody: a two-bar rhythm that returns, mostly by step, chord tones on the beat."""
+    """A melody: a two-bar rhythm that returns, mostly by step, chord tones on the beat.
+
+    Parameters
+    ----------
+    transpose : int
+        Semitones above the figure's own register.
+    rests : bool
+        Whether bars may be silent.
+    """
     lead = LEADS[name]
     low = int(lead["low"]) + transpose
     ladder = scale_pitches(song.tonic, song.scale, low, low + int(lead["span"]))
@@ -175,7 +189,7 @@ def lead_part(
     place = len(ladder) // 2
     notes = []
     for bar in bars:
-        if rng.random() < lead["rest"]:
+        if rests and rng.random() < lead["rest"]:
             continue
         if rng.random() < 0.25:
             rhythm[bar % 2] = _motif(lead["density"], rng)

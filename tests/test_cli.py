@@ -1,0 +1,149 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+RATE = 22050
+
+
+def genrescope(*arguments, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "genrescope", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory) -> Path:
+    """Two genres anyone tells apart: low hums and bright noise, with one file that is no sound."""
+    folder = tmp_path_factory.mktemp("music")
+    rng = np.random.default_rng(0)
+    t = np.arange(6 * RATE) / RATE
+    for number in range(12):
+        hum = np.sin(2 * np.pi * (80 + 5 * number) * t) * (0.3 + 0.05 * number / 12)
+        noise = rng.normal(size=len(t)) * 0.1
+        for genre, sound in (("hum", hum + noise / 50), ("noise", noise)):
+            (folder / genre).mkdir(exist_ok=True)
+            soundfile.write(folder / genre / f"{number:02}.wav", sound, RATE)
+    (folder / "hum" / "broken.wav").write_text("this is not a sound")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(music, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("bundle") / "mine"
+    done = genrescope("train", music, "-m", "forest", "-o", out, "--workers", 1)
+    assert done.returncode == 3, done.stderr
+    assert "held-out clips: 4, macro-F1" in done.stdout
+    assert "broken.wav" in done.stderr
+    return out
+
+
+def test_help_names_every_command():
+    done = genrescope("--help")
+    assert done.returncode == 0
+    for command in ("demo", "study", "corpus", "features", "train", "predict"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["predict"], ["no-such-command"], ["study", "--frsh", "x"]])
+def test_wrong_usage_is_exit_2(arguments):
+    assert genrescope(*arguments).returncode == 2
+
+
+def test_a_typed_error_is_one_sentence_and_exit_1(tmp_path):
+    config = tmp_path / "study.yaml"
+    config.write_text("name: x\ncorpora:\n  a: {format: folder, root: /, rot: /music}\n")
+    done = genrescope("study", config)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {config}: corpora.a: unknown key 'rot': did you mean root?\n"
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in genrescope("--debug", "study", config).stderr
+
+
+def test_predict_answers_and_lists_what_failed(bundle, music, tmp_path):
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(5 * RATE), RATE)
+    files = [music / "noise" / "00.wav", music / "hum" / "broken.wav", silent]
+    done = genrescope("predict", bundle, *files)
+    assert done.returncode == 3
+    assert done.stdout.startswith(f"{files[0]}  noise ")
+    assert done.stdout.count("\n") == 1
+    assert "broken.wav" in done.stderr
+    assert "silent" in done.stderr
+    assert genrescope("predict", bundle, silent).returncode == 1
+
+
+def test_predict_for_programs(bundle, music, tmp_path):
+    files = [music / "noise" / "00.wav", music / "hum" / "01.wav"]
+    out = tmp_path / "answers.csv"
+    assert genrescope("predict", bundle, *files, "--format", "csv", "-o", out).returncode == 0
+    table = pd.read_csv(out)
+    assert table["genre"].tolist() == ["noise", "hum"]
+    assert np.allclose(table[["hum", "noise"]].sum(axis=1), 1)
+    done = genrescope("predict", bundle, *files, "--format", "json")
+    answers = json.loads(done.stdout)
+    assert answers[0]["genre"] == "noise"
+    assert answers[0]["windows"][0]["start_s"] == 0
+    assert genrescope("predict", bundle, *files, "--format", "xml").returncode == 2
+
+
+def test_predict_refuses_what_is_no_bundle(music, tmp_path):
+    done = genrescope("predict", tmp_path, music / "hum" / "00.wav")
+    assert done.returncode == 1
+    assert "bundle.json" in done.stderr
+
+
+def test_index_features_and_train_from_the_table(music, tmp_path):
+    table = tmp_path / "mine.parquet"
+    done = genrescope("corpus", "index", "folder", music, "-o", table, "--taxonomy", "labels")
+    assert done.returncode == 3
+    assert "mine: 24 clips with a genre of 24, 24 tracks" in done.stdout
+    assert "failures: unreadable 1" in done.stdout
+    done = genrescope("features", table, "-o", tmp_path / "features", "--workers", 1)
+    assert done.returncode == 0
+    features = pd.read_csv(tmp_path / "features/mine.csv")
+    assert len(features) == 24
+    assert features.columns[1] == "mfcc_mean_0"
+    assert np.load(tmp_path / "features/mine.logmel.npy").shape == (24, 128, 128)
+    done = genrescope("train", table, "-m", "boosting", "-o", tmp_path / "b", "--workers", 1)
+    assert done.returncode == 3, done.stderr  # the table remembers the broken file
+
+
+def test_an_option_of_the_format_is_checked(music, tmp_path):
+    index = ["corpus", "index", "folder", music, "-o", tmp_path / "a.parquet"]
+    done = genrescope(*index, "--option", "segment=all")
+    assert done.returncode == 1
+    assert "did you mean segments?" in done.stderr
+    assert genrescope(*index, "--option", "segments").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"), [("svm", "there is no model 'svm'"), ("fores", "did you mean forest?")]
+)
+def test_train_refuses_an_unknown_model(music, tmp_path, model, reason):
+    done = genrescope("train", music, "-m", model, "-o", tmp_path / "b")
+    assert done.returncode == 1
+    assert reason in done.stderr
+
+
+def test_one_genre_is_not_enough(music, tmp_path):
+    shutil.copytree(music / "noise", tmp_path / "music" / "noise")
+    done = genrescope("train", tmp_path / "music", "-o", tmp_path / "b", "--workers", 1)
+    assert done.returncode == 1
+    assert "two or more" in done.stderr
+
+
+def test_synth_writes_both_corpora(tmp_path):
+    done = genrescope("corpus", "synth", tmp_path, "--western", 6, "--korean", 6, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "western").rglob("*.wav"))) == 6
+    assert json.loads((tmp_path / "korean" / "SYNTHETIC.json").read_text())["synthetic"] is True
