@@ -15,6 +15,8 @@ from genrescope.errors import GenrescopeError, OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
+PARTIAL = ".partial"  # marks temporary files, which begin with a dot
+
 
 @contextlib.contextmanager
 def output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
@@ -65,7 +67,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(
-                prefix=f".{path.stem[:40]}-", suffix=f".partial{path.suffix}", dir=path.parent
+                prefix=f".{path.stem[:40]}-", suffix=f"{PARTIAL}{path.suffix}", dir=path.parent
             )
             os.close(handle)
             temporary = Path(name)

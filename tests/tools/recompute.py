@@ -27,7 +27,7 @@ BOUNDS = ["accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"]
 
 
 def read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, float_precision="round_trip")
+    return pd.read_csv(path, keep_default_na=False)
 
 
 def expected_calibration_error(rows: pd.DataFrame, genres: list[str], bins: int = 15) -> float:
@@ -92,7 +92,7 @@ def bounds(rows: pd.DataFrame, genres: list[str], resamples: int, seed: int) -> 
 
 def compare(run: Path, *, resamples: int = 0) -> pd.DataFrame:
     """Deviation of each number from its second opinion, a row per row of results.csv."""
-    results = pd.read_csv(run / "results.csv", float_precision="round_trip")
+    results = pd.read_csv(run / "results.csv")
     deviations = []
     for _, row in results.iterrows():
         cell = run / "cells" / row["model"] / f"{row['source']}__{row['target']}"

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from genrescope.errors import OutputError
-from genrescope.files import output_errors, read_json, sha256_file, sha256_json, write_json
+from genrescope.files import PARTIAL, output_errors, read_json, sha256_file, sha256_json, write_json
 
 LEDGER = ".steps"
 VERSION = 1
@@ -70,6 +70,9 @@ class Ledger:
                 "another run is at work in this folder; wait for it or give another --out",
                 path=self.folder,
             ) from error
+        # A run that was killed while it wrote leaves its temporary files; the lock says none is alive.
+        for left in self.folder.rglob(f".*{PARTIAL}*"):
+            left.unlink(missing_ok=True)
         if self.fresh:
             for record in self._records():
                 record.unlink()
