@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from genrescope.errors import ConfigError
 from genrescope.models.estimator import GenreClassifier, Validation, class_weights, seed_of
+from genrescope.models.memory import reused_blocks
 from genrescope.models.network import GenreNetwork
 from genrescope.models.network_file import read_network, write_network
 from genrescope.models.training import (
@@ -203,7 +204,7 @@ class CnnClassifier(GenreClassifier):
             held = Clips(held_maps, self._encode_validation(validation[1]))
         seed, device = seed_of(self.random_state), self._device()
         weights = class_weights(self.class_weight, self.classes_, codes)
-        with threads(self.n_jobs), reproducible(seed, device):
+        with threads(self.n_jobs), reused_blocks(), reproducible(seed, device):
             network = GenreNetwork(
                 len(self.classes_), n_mels=self.input_shape_[0], dropout=self.dropout
             )

@@ -1,6 +1,6 @@
 """The explanations a study writes: SHAP tables and figures, Grad-CAM pictures with their sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genrescope.audio.fit import load_clip
-from genrescope.config import AudioSettings, FeatureSettings
+from genrescope.config import AudioSettings, FeatureSettings, StudyConfig
 from genrescope.evaluation.cells import predict_cell
 from genrescope.explanations.shapley import shap_values
 from genrescope.files import atomic_path, write_csv, write_json
@@ -30,13 +30,13 @@ def choose_clips(
 
 def explain_trees(
     folder: Path,
-    model: Any,
+    load: Callable[[], Any],
     members: Sequence[Material],
     *,
-    title: str,
+    name: str,
     genres: Sequence[str],
     seed: int,
-    at_most: int,
+    config: StudyConfig,
 ) -> dict[str, Any]:
     """Write the SHAP values of a tree model on its source's held-out clips.
 
@@ -45,25 +45,26 @@ def explain_trees(
     folder : pathlib.Path
         Gets `values.parquet`, `top_features.csv`, `per_class.csv`, `per_class.png` and
         `summary.json`.
-    model : fitted forest or boosting
+    load : callable
+        Gives the trained forest or boosting.
     members : sequence of Material
         The corpora the source joins.
-    title : str
-        Of the figure.
+    name : str
+        What is explained, for the figure's title.
     genres : sequence of str
         In display order.
     seed : int
-        Of the split, and of the draw where there are more clips than `at_most`.
-    at_most : int
-        Clips.
+        Of the split, and of the draw where there are more clips than are to be explained.
+    config : StudyConfig
 
     Returns
     -------
     dict
         `scale`, `n` and the additivity `residual`.
     """
+    at_most = config.explanations.shap_clips
     X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
-    explained = shap_values(model, X)
+    explained = shap_values(load(), X)
     summary = {
         "scale": explained.scale,
         "n": len(clips),
@@ -80,7 +81,7 @@ def explain_trees(
     save_figure(
         shap_figure(
             per_class,
-            title=title,
+            title=f"What decides in {name}",
             subtitle=f"mean |SHAP| over {len(clips)} held-out clips",
             scale=explained.scale,
         ),
@@ -92,14 +93,13 @@ def explain_trees(
 
 def explain_network(
     folder: Path,
-    model: Any,
+    load: Callable[[], Any],
     members: Sequence[Material],
     *,
+    name: str,
     genres: Sequence[str],
     seed: int,
-    examples: int,
-    audio: AudioSettings,
-    features: FeatureSettings,
+    config: StudyConfig,
 ) -> list[dict[str, Any]]:
     """Write Grad-CAM maps of the most confident right and wrong answers for every genre.
 
@@ -108,17 +108,17 @@ def explain_network(
     folder : pathlib.Path
         Gets, per example, a picture (`.png`), the map (`.npy`), the clip (`.wav`), and one
         `index.json` of them all.
-    model : fitted cnn
+    load : callable
+        Gives the trained cnn.
     members : sequence of Material
         The corpora the source joins.
+    name : str
+        What is explained, for the pictures' titles.
     genres : sequence of str
         In display order.
     seed : int
         Of the split.
-    examples : int
-        Per genre and outcome.
-    audio, features
-        Settings of the study.
+    config : StudyConfig
 
     Returns
     -------
@@ -127,6 +127,7 @@ def explain_network(
     """
     from genrescope.explanations.grad_cam import grad_cam
 
+    model, examples = load(), config.explanations.grad_cam_examples
     X, clips = gather(members, "test", kind="log_mels", seed=seed)
     index: list[dict[str, Any]] = []
     predictions = predict_cell(model, X, clips, genres, seed=seed) if len(clips) else None
@@ -149,7 +150,7 @@ def explain_network(
                 "empty": bool(cam.max() == 0),
                 "strength": float(cam.max()),
             }
-            _write_example(folder, entry, X[row], cam, clips.iloc[row], audio, features)
+            _write_example(folder, name, entry, X[row], cam, clips.iloc[row], config)
             index.append(entry)
     write_json(folder / "index.json", index)
     return index
@@ -175,24 +176,24 @@ def _examples(
 
 def _write_example(
     folder: Path,
+    name: str,
     entry: dict[str, Any],
     log_mel: Any,
     cam: Any,
     clip: "pd.Series[Any]",
-    audio: AudioSettings,
-    features: FeatureSettings,
+    config: StudyConfig,
 ) -> None:
     import soundfile
 
-    stem = folder / entry["stem"]
+    audio, stem = config.audio, folder / entry["stem"]
     outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
     figure = grad_cam_figure(
         log_mel,
         cam,
-        clip_seconds=shown_seconds(audio, features),
+        clip_seconds=shown_seconds(audio, config.features),
         sample_rate=audio.sample_rate,
         title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
-        subtitle=entry["clip_id"],
+        subtitle=f"{name} · {entry['clip_id']}",
     )
     save_figure(figure, stem.with_suffix(".png"))
     with atomic_path(stem.with_suffix(".npy")) as temporary:

@@ -13,12 +13,13 @@ from genrescope.config import (
     CorpusSettings,
     FeatureSettings,
     SplitSettings,
+    StudyConfig,
 )
 from genrescope.corpora.corpus import Corpus, regroup
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.split import split_clips
 from genrescope.errors import CorpusError
-from genrescope.features.store import CorpusFeatures, extract_corpus
+from genrescope.features.store import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
 from genrescope.taxonomy import Taxonomy
 
@@ -191,14 +192,57 @@ def prepare_material(
     return Material(corpus, extracted, usable, parts, tuple(dict.fromkeys(warnings)))
 
 
-def check_comparable(corpora: Mapping[str, Corpus]) -> None:
-    """Refuse corpora whose features cannot be compared.
+def prepare_materials(
+    config: StudyConfig,
+    taxonomy: Taxonomy,
+    out: Path,
+    *,
+    workers: int | None,
+    log_mels: bool,
+) -> dict[str, Material]:
+    """Index, extract and split every corpus of a study, and write the tables of each.
+
+    Parameters
+    ----------
+    config : StudyConfig
+    taxonomy : Taxonomy
+    out : pathlib.Path
+        The run directory; gets `corpora/` and `features/`.
+    workers : int or None
+        Processes that extract; the usable cores where None.
+    log_mels : bool
+        Whether a model of the study needs the log-mel spectrograms.
 
     Raises
     ------
-    CorpusError
-        Where tables of ready-made features have other columns, or stand beside audio.
+    ConfigError, CorpusError
+        Where a corpus cannot be used, or the corpora cannot be compared.
     """
+    corpora = {
+        name: prepare_corpus(
+            name, settings, taxonomy=taxonomy, audio=config.audio, made_in=out / "audio"
+        )
+        for name, settings in config.corpora.items()
+    }
+    _check_comparable(corpora)
+    materials = {}
+    for name, corpus in corpora.items():
+        corpus.to_parquet(out / "corpora" / f"{name}.parquet")
+        materials[name] = prepare_material(
+            corpus,
+            folder=out / "features",
+            audio=config.audio,
+            features=config.features,
+            split=config.split,
+            workers=workers,
+            log_mels=log_mels,
+        )
+        export(materials[name].features, corpus, out / "features" / f"{name}.csv")
+    return materials
+
+
+def _check_comparable(corpora: Mapping[str, Corpus]) -> None:
+    """Refuse feature tables with different columns, and tables beside audio."""
     columns: dict[str, Sequence[str] | None] = {
         name: None if corpus.features is None else list(corpus.features.columns)
         for name, corpus in corpora.items()

@@ -4,12 +4,15 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from genrescope import __version__
-from genrescope.config import StudyConfig
+from genrescope.config import ModelSettings, StudyConfig
+from genrescope.files import atomic_path, write_csv, write_text
 from genrescope.models import create_model
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
@@ -25,6 +28,7 @@ LIBRARIES = (
     "torch",
     "shap",
 )
+FAILURE_COLUMNS = ("corpus", "path", "reason", "kind")
 
 
 def now() -> str:
@@ -67,12 +71,10 @@ def provenance(
     materials: Mapping[str, Material],
     *,
     genres: Sequence[str],
-    started: str,
-    durations: Mapping[str, float],
     skipped: Sequence[Mapping[str, str | None]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """Facts about a run, as `run.json` holds them.
+    """Facts about a run, as `run.json` holds them beside its times.
 
     Parameters
     ----------
@@ -82,10 +84,6 @@ def provenance(
         By corpus.
     genres : sequence of str
         In display order.
-    started : str
-        When, in UTC.
-    durations : mapping of str to float
-        Seconds each step took when it was computed.
     skipped, warnings
         What was left out, and what a reader should know.
     """
@@ -93,8 +91,6 @@ def provenance(
         "name": config.name,
         "question": config.question,
         "genrescope": __version__,
-        "started": started,
-        "finished": now(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": library_versions(),
@@ -105,17 +101,9 @@ def provenance(
         "corpora": {name: _corpus(material) for name, material in materials.items()},
         "sources": list(config.sources),
         "targets": list(config.targets),
-        "models": {
-            name: {
-                "kind": settings.kind,
-                "input": create_model(settings.kind, **settings.params).input,
-                "params": create_model(settings.kind, **settings.params).get_params(),
-            }
-            for name, settings in config.models.items()
-        },
+        "models": {name: _model(settings) for name, settings in config.models.items()},
         "skipped": [dict(item) for item in skipped],
         "warnings": list(warnings),
-        "durations": dict(durations),
     }
 
 
@@ -139,3 +127,42 @@ def _corpus(material: Material) -> dict[str, Any]:
         "fingerprint": corpus.fingerprint(),
         "notes": list(corpus.notes),
     }
+
+
+def _model(settings: ModelSettings) -> dict[str, Any]:
+    model = create_model(settings.kind, **settings.params)
+    return {"kind": settings.kind, "input": model.input, "params": model.get_params()}
+
+
+def write_records(
+    out: Path, config: StudyConfig, materials: Mapping[str, Material]
+) -> pd.DataFrame:
+    """Write what a study was run on: `failures.csv`, `splits.parquet` and `study.yaml`.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The run directory.
+    config : StudyConfig
+    materials : mapping of str to Material
+        By corpus.
+
+    Returns
+    -------
+    DataFrame
+        Everything that could not be used: `corpus`, `path`, `reason`, `kind`.
+    """
+    failures = pd.concat(
+        [material.failures.assign(corpus=name) for name, material in materials.items()],
+        ignore_index=True,
+    )[list(FAILURE_COLUMNS)]
+    write_csv(out / "failures.csv", failures)
+    splits = [
+        pd.DataFrame({"corpus": name, "seed": seed, "clip_id": parts.index, "part": list(parts)})
+        for name, material in materials.items()
+        for seed, parts in material.parts.items()
+    ]
+    with atomic_path(out / "splits.parquet") as temporary:
+        pd.concat(splits, ignore_index=True).to_parquet(temporary, index=False)
+    write_text(out / "study.yaml", resolved_yaml(config))
+    return failures

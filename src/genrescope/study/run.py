@@ -1,8 +1,6 @@
 """Run a study: index, extract, split, train, test every pairing, explain, report."""
 
 import functools
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,18 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
-from genrescope.features.store import export
-from genrescope.files import atomic_path, sha256_json, write_csv, write_json, write_text
+from genrescope.files import sha256_json, write_csv, write_json
 from genrescope.models import create_model
 from genrescope.models.bundle import load_bundle
 from genrescope.report.html import write_report
 from genrescope.study.explaining import explain_network, explain_trees
-from genrescope.study.material import Material, check_comparable, prepare_corpus, prepare_material
-from genrescope.study.provenance import now, provenance, resolved_yaml
+from genrescope.study.material import Material, prepare_materials
+from genrescope.study.provenance import now, provenance, write_records
 from genrescope.study.steps import Ledger
 from genrescope.study.testing import write_cell
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
-FAILURE_COLUMNS = ("corpus", "path", "reason", "kind")
 MODELS_IN_MEMORY = 4
 
 
@@ -107,34 +103,42 @@ class _Study:
     started: str = field(default_factory=now)
     skipped: list[dict[str, str | None]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    _skipped_models: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> StudyResult:
-        self.materials = self._prepare()
+        config = self.config
+        self.inputs = {
+            name: create_model(settings.kind, **settings.params).input
+            for name, settings in config.models.items()
+        }
+        self.materials = prepare_materials(
+            config,
+            self.taxonomy,
+            self.out,
+            workers=self.workers,
+            log_mels="log_mels" in self.inputs.values(),
+        )
+        self.warnings = [w for m in self.materials.values() for w in m.warnings]
         self.genres = self.taxonomy.order(
             genre for material in self.materials.values() for genre in material.clips["genre"]
         )
         self.digests = {
-            name: material.digest(audio=self.config.audio, features=self.config.features)
+            name: material.digest(audio=config.audio, features=config.features)
             for name, material in self.materials.items()
         }
         self._load = functools.lru_cache(maxsize=MODELS_IN_MEMORY)(load_bundle)
-        failures = self._write_tables()
-        inputs = self._trainable()
-        for name, source in inputs:
-            self._train(name, source)
-        trained = [key for key in inputs if key not in self._skipped_models]
+        failures = write_records(self.out, config, self.materials)
+        trained = [pair for pair in self._trainable() if self._train(*pair)]
         rows = [
             row
             for name, source in trained
-            for target in self.config.targets
+            for target in config.targets
             for row in self._test(Cell(name, source, target))
         ]
         results = pd.DataFrame(rows, columns=pd.Index(RESULT_COLUMNS))
         write_csv(self.out / "results.csv", results)
         for name, source in trained:
             self._explain(name, source)
-        report = self._report(results)
+        report = self._report(results, failures)
         self.ledger.prune()
         return StudyResult(
             self.out,
@@ -146,74 +150,19 @@ class _Study:
             self.ledger.computed,
         )
 
-    def _prepare(self) -> dict[str, Material]:
-        config = self.config
-        corpora = {
-            name: prepare_corpus(
-                name,
-                settings,
-                taxonomy=self.taxonomy,
-                audio=config.audio,
-                made_in=self.out / "audio",
-            )
-            for name, settings in config.corpora.items()
-        }
-        check_comparable(corpora)
-        inputs = {
-            create_model(settings.kind, **settings.params).input
-            for settings in config.models.values()
-        }
-        materials = {}
-        for name, corpus in corpora.items():
-            corpus.to_parquet(self.out / "corpora" / f"{name}.parquet")
-            materials[name] = prepare_material(
-                corpus,
-                folder=self.out / "features",
-                audio=config.audio,
-                features=config.features,
-                split=config.split,
-                workers=self.workers,
-                log_mels="log_mels" in inputs,
-            )
-            export(materials[name].features, corpus, self.out / "features" / f"{name}.csv")
-            self.warnings += materials[name].warnings
-        return materials
-
-    def _write_tables(self) -> pd.DataFrame:
-        failures = pd.concat(
-            [material.failures.assign(corpus=name) for name, material in self.materials.items()],
-            ignore_index=True,
-        )[list(FAILURE_COLUMNS)]
-        write_csv(self.out / "failures.csv", failures)
-        splits = pd.concat(
-            [
-                pd.DataFrame(
-                    {"corpus": name, "seed": seed, "clip_id": parts.index, "part": parts.to_numpy()}
-                )
-                for name, material in self.materials.items()
-                for seed, parts in material.parts.items()
-            ],
-            ignore_index=True,
-        )
-        with atomic_path(self.out / "splits.parquet") as temporary:
-            splits.to_parquet(temporary, index=False)
-        write_text(self.out / "study.yaml", resolved_yaml(self.config))
-        return failures
-
     def _members(self, joined: str) -> list[Material]:
         return [self.materials[name] for name in source_members(joined)]
 
     def _trainable(self) -> list[tuple[str, str]]:
         """Models and sources that fit each other: a network cannot learn from a feature table."""
+        tables = [
+            name
+            for name, material in self.materials.items()
+            if material.corpus.features is not None
+        ]
         pairs = []
-        for name, settings in self.config.models.items():
-            tables = [
-                corpus
-                for corpus, material in self.materials.items()
-                if material.features.log_mels is None
-            ]
-            needs_audio = create_model(settings.kind, **settings.params).input == "log_mels"
-            if needs_audio and tables:
+        for name, kind in self.inputs.items():
+            if kind == "log_mels" and tables:
                 self._skip(
                     f"{name} learns from log-mel spectrograms, and {' and '.join(tables)} came as "
                     "ready-made features without audio",
@@ -232,7 +181,8 @@ class _Study:
         base = self.out if first else self.out / "seeds" / str(seed)
         return base / "models" / name / source
 
-    def _train(self, name: str, source: str) -> None:
+    def _train(self, name: str, source: str) -> bool:
+        """Train a model of every seed; False, with the reason noted, where its clips do not do."""
         config = self.config
         for seed in config.split.seeds:
             folder = self._bundle(name, source, seed)
@@ -257,14 +207,12 @@ class _Study:
                 "genres": self.genres,
                 "n_resamples": config.evaluation.n_resamples,
             }
-            step = _train_step(name, source, seed)
-            self._say(step)
             try:
-                self.ledger.run(step, inputs, [folder], train)
+                self.ledger.run(_train_step(name, source, seed), inputs, [folder], train)
             except TrainingError as error:
-                self._skipped_models.add((name, source))
                 self._skip(error.reason, model=name, source=source)
-                return
+                return False
+        return True
 
     def _test(self, cell: Cell) -> list[dict[str, Any]]:
         config = self.config
@@ -278,7 +226,7 @@ class _Study:
             "n_resamples": config.evaluation.n_resamples,
         }
         folder = self.out / cell.folder
-        step = f"test {cell.model} from {cell.source} on {cell.target}"
+        step = f"test {cell.model} trained on {cell.source} on {cell.target}"
         write = functools.partial(
             write_cell,
             folder,
@@ -305,75 +253,61 @@ class _Study:
         members = self._members(source)
         if not any(member.part("test", seed=seed) for member in members):
             return
-        model = self._load(self._bundle(name, source, seed)).model
+        networks = [model for model, kind in self.inputs.items() if kind == "log_mels"]
+        if name in networks[1:]:
+            return  # the run directory has room for the maps of one network
+        network = name in networks
+        kind = Path("grad_cam") if network else Path("shap") / name
+        folder = self.out / "explanations" / kind / source
+        explain = functools.partial(
+            explain_network if network else explain_trees,
+            folder,
+            lambda: self._load(self._bundle(name, source, seed)).model,
+            members,
+            name=f"{name} trained on {source}",
+            genres=self.genres,
+            seed=seed,
+            config=config,
+        )
         inputs = {
             "trained": self.ledger.key(_train_step(name, source, seed)),
             "settings": config.explanations.model_dump(),
         }
-        step = f"explain {name} from {source}"
-        self._say(step)
-        if model.input == "vectors":
-            folder = self.out / "explanations" / "shap" / name / source
-            explain: Callable[[], Any] = functools.partial(
-                explain_trees,
-                folder,
-                model,
-                members,
-                title=f"What {name} listens to, trained on {source}",
-                genres=self.genres,
-                seed=seed,
-                at_most=config.explanations.shap_clips,
-            )
-        else:
-            folder = self.out / "explanations" / "grad_cam" / source
-            explain = functools.partial(
-                explain_network,
-                folder,
-                model,
-                members,
-                genres=self.genres,
-                seed=seed,
-                examples=config.explanations.grad_cam_examples,
-                audio=config.audio,
-                features=config.features,
-            )
-        self.ledger.run(step, inputs, [folder], explain)
+        self.ledger.run(f"explain {name} trained on {source}", inputs, [folder], explain)
 
-    def _report(self, results: pd.DataFrame) -> Path:
+    def _report(self, results: pd.DataFrame, failures: pd.DataFrame) -> Path:
         report = self.out / "report.html"
+        facts = provenance(
+            self.config,
+            self.taxonomy,
+            self.materials,
+            genres=self.genres,
+            skipped=self.skipped,
+            warnings=self.warnings,
+        )
 
         def write() -> None:
-            self._say("write the report")
-            facts = provenance(
-                self.config,
-                self.taxonomy,
-                self.materials,
-                genres=self.genres,
-                started=self.started,
-                durations=self.ledger.durations,
-                skipped=self.skipped,
-                warnings=self.warnings,
-            )
-            write_json(self.out / "run.json", facts)
+            times = {
+                "started": self.started,
+                "finished": now(),
+                "durations": self.ledger.durations,
+            }
+            write_json(self.out / "run.json", facts | times)
             write_report(self.out)
 
         inputs = {
-            "steps": {name: self.ledger.key(name) for name in self.ledger.durations},
+            "facts": facts,
             "config": self.config.model_dump(mode="json"),
-            "results": sha256_json(results.to_csv()),
-            "skipped": self.skipped,
-            "warnings": self.warnings,
+            "steps": {name: self.ledger.key(name) for name in self.ledger.durations},
+            "tables": [sha256_json(results.to_csv()), sha256_json(failures.to_csv())],
         }
-        self.ledger.run("report", inputs, [report, self.out / "run.json"], write)
+        self.ledger.run("write the report", inputs, [report, self.out / "run.json"], write)
         return report
 
     def _skip(
         self, reason: str, *, model: str, source: str | None = None, target: str | None = None
     ) -> None:
         self.skipped.append({"model": model, "source": source, "target": target, "reason": reason})
-
-    def _say(self, what: str) -> None:
-        print(what, file=sys.stderr, flush=True)
 
 
 def _train_step(name: str, source: str, seed: int) -> str:

@@ -1,6 +1,7 @@
 """Which steps of a run are finished and still valid, kept on disk so that a killed run resumes."""
 
 import fcntl
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -8,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from genrescope import __version__
 from genrescope.errors import OutputError
 from genrescope.files import PARTIAL, output_errors, read_json, sha256_file, sha256_json, write_json
 
 LEDGER = ".steps"
-VERSION = 1
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Ledger:
                 "another run is at work in this folder; wait for it or give another --out",
                 path=self.folder,
             ) from error
-        # A run that was killed while it wrote leaves its temporary files; the lock says none is alive.
+        # What a killed run was writing; the lock says that no run is at work here now.
         for left in self.folder.rglob(f".*{PARTIAL}*"):
             left.unlink(missing_ok=True)
         if self.fresh:
@@ -118,7 +119,7 @@ class Ledger:
         JSON value
             What `compute` returned, now or when the step was last run.
         """
-        key = sha256_json({"version": VERSION, "step": name, "inputs": inputs})
+        key = sha256_json({"version": __version__, "step": name, "inputs": inputs})
         self._visited[name] = key
         path = self._record(name)
         record = _read_record(path)
@@ -126,6 +127,7 @@ class Ledger:
             self.durations[name] = record["seconds"]
             return record["result"]
         path.unlink(missing_ok=True)
+        print(name, file=sys.stderr, flush=True)
         start = time.perf_counter()
         result = compute()
         seconds = time.perf_counter() - start
