@@ -118,7 +118,7 @@ def _drop(run: RunDirectory, cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
         "crossing": run.crossing(cell.source, cell.target),
         **_scores("in_domain", at_home),
         **_scores("cross", row),
-        "guess": float(run.guesses(cell, row["part"]).loc["uniform", "macro_f1"]),  # type: ignore[arg-type]
+        "guess": float(run.guesses(cell, row["part"])["macro_f1"].max()),
         "drop": difference.value,
         "low": difference.low,
         "high": difference.high,

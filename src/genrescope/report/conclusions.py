@@ -114,7 +114,7 @@ def _largest(tested: pd.DataFrame) -> str:
     return (
         f"The largest drop is {change}: {row['model']} trained on {row['source']} scores "
         f"{at_home} there and {away} on {row['target']}. Of {len(tested)} such scores away from "
-        f"home, {above} {lie} above a uniform guess with the whole interval."
+        f"home, {above} {lie} above the best guess with the whole interval."
     )
 
 

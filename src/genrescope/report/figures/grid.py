@@ -126,7 +126,7 @@ def drop_figure(drops: pd.DataFrame, *, title: str = "", subtitle: str = "") -> 
     drops : DataFrame
         One row per model, source and target: `model`, `source`, `target`, `in_domain`,
         `in_domain_low`, `in_domain_high`, `cross`, `cross_low`, `cross_high` (macro-F1) and
-        `guess`, the macro-F1 of a uniform guess on the target.
+        `guess`, the macro-F1 of the best guess on the target.
     title, subtitle : str
         Printed above.
 
@@ -180,7 +180,7 @@ def drop_figure(drops: pd.DataFrame, *, title: str = "", subtitle: str = "") -> 
                     mew=1.5,
                     linestyle="none",
                     color=INK,
-                    label="uniform guess",
+                    label="best guess",
                 ),
             ],
             loc="outside lower left",
