@@ -12,7 +12,7 @@ def run(folder, inputs=1, *, text="done", name="step", file="out/a.txt"):
         return {"text": text}
 
     with Ledger(folder) as ledger:
-        result = ledger.run(name, inputs, [folder / "out"], compute)
+        result = ledger.run(name, inputs, [folder / file], compute)
         ledger.prune()
         return result, ledger.computed
 

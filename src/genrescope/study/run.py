@@ -134,6 +134,8 @@ class _Study:
             for target in config.targets
             for row in self._test(Cell(name, source, target))
         ]
+        if not rows:
+            raise TrainingError(f"the study has no cell: {self.skipped[0]['reason']}")
         results = pd.DataFrame(rows, columns=pd.Index(RESULT_COLUMNS))
         write_csv(self.out / "results.csv", results)
         for name, source in trained:
