@@ -11,7 +11,6 @@ from genrescope.report.figures import (
     genre_colours,
     grad_cam_figure,
     png_bytes,
-    results_heat_map,
     save_figure,
     shap_figure,
     training_curve_figure,
@@ -178,33 +177,6 @@ def test_training_curve_without_validation_or_without_steps():
         training_curve_figure(pd.DataFrame({"train_loss": [1.0]}))
     with pytest.raises(ValueError, match="train_loss"):
         training_curve_figure(pd.DataFrame({"epoch": [1]}))
-
-
-def results() -> pd.DataFrame:
-    rows = [
-        (model, source, target, 90, 0.8 if source == target else 0.3, 0.1)
-        for model in ("forest", "cnn")
-        for source in ("a", "b")
-        for target in ("a", "b")
-    ]
-    frame = pd.DataFrame(rows, columns=["model", "source", "target", "n", "macro_f1", "half"])
-    return frame.assign(
-        macro_f1_low=frame["macro_f1"] - frame["half"],
-        macro_f1_high=frame["macro_f1"] + frame["half"],
-    )
-
-
-def test_heat_map_has_a_panel_per_model_and_tolerates_a_missing_cell():
-    figure = results_heat_map(results().iloc[:-1], guesses={"a": 0.21}, title="t")
-    forest, cnn = figure.axes
-    assert len(forest.texts) == 12 and len(cnn.texts) == 9
-    assert forest.get_xticklabels()[0].get_text() == "a\nguess .21"
-    assert png_bytes(figure, dpi=30)
-
-
-def test_heat_map_refuses_two_rows_of_one_cell():
-    with pytest.raises(ValueError, match="more than one row"):
-        results_heat_map(pd.concat([results(), results()]))
 
 
 def test_drop_figure_draws_a_row_per_model_in_a_panel_per_direction():

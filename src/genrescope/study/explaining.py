@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genrescope.audio.encode import write_wav
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings, StudyConfig
 from genrescope.evaluation.cells import predict_cell
@@ -183,8 +184,6 @@ def _write_example(
     clip: "pd.Series[Any]",
     config: StudyConfig,
 ) -> None:
-    import soundfile
-
     audio, stem = config.audio, folder / entry["stem"]
     outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
     figure = grad_cam_figure(
@@ -201,8 +200,7 @@ def _write_example(
     waveform = load_clip(
         clip["path"], start_s=clip["start_s"], duration_s=clip["duration_s"], audio=audio
     )
-    with atomic_path(stem.with_suffix(".wav")) as temporary:
-        soundfile.write(temporary, waveform, audio.sample_rate, subtype="PCM_16")
+    write_wav(stem.with_suffix(".wav"), waveform, sample_rate=audio.sample_rate)
 
 
 def shown_seconds(audio: AudioSettings, features: FeatureSettings) -> float:

@@ -1,19 +1,16 @@
 """The built-in corpora as files: which there are, and writing each of them whole."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
+from genrescope.audio.encode import write_wav
 from genrescope.corpora.synthesis.loops import Loop, Recording, plan_loops, render_loop
 from genrescope.corpora.synthesis.midi import midi_bytes
 from genrescope.corpora.synthesis.tracks import LABELS, artist_number, render_track
-from genrescope.corpora.synthesis.waves import SAMPLE_RATE, Wave
-from genrescope.files import atomic_path, write_json
+from genrescope.corpora.synthesis.waves import SAMPLE_RATE
+from genrescope.files import write_bytes, write_json
 
 DRUM_CHANNEL = 9
 TRACKS = "genres_original"
@@ -69,7 +66,7 @@ class TrackFile:
     def write(self, folder: Path, *, seed: int) -> None:
         """Render the track and write it below a folder."""
         sound = render_track(self.label, self.number, seed=seed)
-        _write_bytes(folder / self.names[0], wav_bytes(sound))
+        write_wav(folder / self.names[0], sound, sample_rate=SAMPLE_RATE)
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,8 @@ class LoopFile:
             program=recording.program,
             channel=DRUM_CHANNEL if drums else 0,
         )
-        _write_bytes(sound, wav_bytes(recording.sound))
-        _write_bytes(midi, notes)
+        write_wav(sound, recording.sound, sample_rate=SAMPLE_RATE)
+        write_bytes(midi, notes)
         write_json(metadata, self._metadata(recording))
 
     def _metadata(self, recording: Recording) -> dict[str, Any]:
@@ -173,20 +170,6 @@ def corpus_files(style: str, size: int, *, seed: int) -> Iterator[CorpusFile]:
     else:
         for loop in plan_loops(size, seed=seed):
             yield LoopFile(loop)
-
-
-def wav_bytes(sound: Wave) -> bytes:
-    """A mono 16-bit WAV file of samples between -1 and 1."""
-    # Rounded here: what the decoder reads back is then within half a step of what was rendered.
-    numbers = np.round(sound * 32767.0).astype(np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, numbers, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-    return buffer.getvalue()
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from genrescope.report.figures.confusion import confusion_figure
 from genrescope.report.figures.curves import training_curve_figure
+from genrescope.report.figures.drop import drop_figure
 from genrescope.report.figures.grad_cam import grad_cam_figure
-from genrescope.report.figures.grid import drop_figure, results_heat_map
 from genrescope.report.figures.shapley import feature_words, shap_figure
 from genrescope.report.figures.style import genre_colours, png_bytes, save_figure
 
@@ -14,7 +14,6 @@ __all__ = [
     "genre_colours",
     "grad_cam_figure",
     "png_bytes",
-    "results_heat_map",
     "save_figure",
     "shap_figure",
     "training_curve_figure",

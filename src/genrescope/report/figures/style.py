@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from genrescope.files import atomic_path
+from genrescope.files import write_bytes
 
 # Okabe and Ito 2008, "Color universal design": told apart with any kind of colour vision.
 OKABE_ITO = {
@@ -225,6 +225,4 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = PNG_
     OutputError
         Where the file cannot be written.
     """
-    content = png_bytes(figure, dpi=dpi)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, png_bytes(figure, dpi=dpi))

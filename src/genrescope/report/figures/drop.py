@@ -1,9 +1,7 @@
-"""The results grid: every model, source and target and what a change of culture costs."""
+"""What a change of culture costs each model."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,111 +9,16 @@ from matplotlib.lines import Line2D
 
 from genrescope.report.figures.style import (
     INK,
-    MUTED,
     OKABE_ITO,
     RULE,
-    SCORES,
-    bare,
     house_style,
-    ink_on,
     new_figure,
-    number,
     readable,
 )
 
 
 def _in_order(column: "pd.Series[str]") -> list[str]:
     return list(dict.fromkeys(column))
-
-
-def results_heat_map(
-    results: pd.DataFrame,
-    *,
-    metric: str = "macro_f1",
-    guesses: Mapping[str, float] | None = None,
-    title: str = "",
-    subtitle: str = "",
-) -> Figure:
-    """A panel per model: rows are what it was trained on, columns what it was tested on.
-
-    Parameters
-    ----------
-    results : DataFrame
-        One row per cell: `model`, `source`, `target`, `n`, the metric, `<metric>_low` and
-        `<metric>_high`.
-    metric : str
-        `macro_f1` or `accuracy`.
-    guesses : mapping of str to float, optional
-        What guessing scores on each target, printed below it.
-    title, subtitle : str
-        Printed above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        Where a cell has more than one row.
-
-    Examples
-    --------
-    >>> results = pd.DataFrame({"model": ["forest"], "source": ["a"], "target": ["b"], "n": [90],
-    ...     "macro_f1": [0.64], "macro_f1_low": [0.52], "macro_f1_high": [0.75]})
-    >>> [text.get_text() for text in results_heat_map(results).axes[0].texts]
-    ['.64', '[.52, .75]', 'n = 90']
-    """
-    if results.duplicated(["model", "source", "target"]).any():
-        raise ValueError("a cell has more than one row: choose one part and seed")
-    models, sources, targets = (_in_order(results[key]) for key in ("model", "source", "target"))
-    with house_style():
-        figure = new_figure(
-            1.5 + 1.2 * len(targets) * len(models),
-            0.8 + 0.85 * len(sources),
-            title=title,
-            subtitle=subtitle,
-        )
-        panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
-        for axes, model in zip(panels, models, strict=True):
-            _panel(axes, results[results["model"] == model], sources, targets, metric)
-            axes.set_title(readable(model), fontweight="bold")
-            names = [
-                readable(name)
-                + (f"\nguess {number(guesses[name])}" if guesses and name in guesses else "")
-                for name in targets
-            ]
-            axes.set_xticks(range(len(targets)), names)
-            axes.set_yticks(range(len(sources)), [readable(name) for name in sources])
-            axes.set_xlabel("tested on", color=MUTED)
-        panels[0].set_ylabel("trained on", color=MUTED)
-    return figure
-
-
-def _panel(
-    axes: Axes, rows: pd.DataFrame, sources: Sequence[str], targets: Sequence[str], metric: str
-) -> None:
-    grid = np.full((len(sources), len(targets)), np.nan)
-    for row in rows.to_dict("records"):
-        grid[sources.index(str(row["source"])), targets.index(str(row["target"]))] = row[metric]
-    axes.imshow(grid, cmap=SCORES, vmin=0, vmax=1, aspect="auto")
-    for row in rows.to_dict("records"):
-        x, y = targets.index(str(row["target"])), sources.index(str(row["source"]))
-        value = float(row[metric])
-        ink = ink_on(value)
-        axes.text(x, y - 0.14, number(value), ha="center", va="center", fontsize=14, color=ink)
-        interval = (
-            f"[{number(float(row[metric + '_low']))}, {number(float(row[metric + '_high']))}]"
-        )
-        axes.text(x, y + 0.14, interval, ha="center", va="center", fontsize=8, color=ink)
-        axes.text(
-            x, y + 0.34, f"n = {int(row['n']):,}", ha="center", va="center", fontsize=7, color=ink
-        )
-    axes.set_xticks([place - 0.5 for place in range(1, len(targets))], minor=True)
-    axes.set_yticks([place - 0.5 for place in range(1, len(sources))], minor=True)
-    axes.grid(which="minor", color="white", linewidth=2.5)
-    axes.tick_params(which="both", length=0)
-    bare(axes)
 
 
 def drop_figure(drops: pd.DataFrame, *, title: str = "", subtitle: str = "") -> Figure:
