@@ -4,7 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from genrescope.features.frames import Doubles, Floats, Spectrum
+from genrescope.features import kernels
+from genrescope.features.frames import Spectrum
+from genrescope.features.kernels import Doubles, Floats
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 N_CHROMA = len(PITCH_CLASSES)
@@ -13,7 +15,7 @@ CENTRE_OCTAVE = 5.0  # octaves above 27.5 Hz: 880 Hz, about where the ear weighs
 OCTAVE_WIDTH = 2.0  # standard deviation of that weighting, in octaves
 
 PITCH_RANGE_HZ = (150.0, 4000.0)
-PEAK_SHARE = np.float32(0.1)  # of a frame's strongest bin: peaks below are no pitches
+PEAK_SHARE = 0.1  # of a frame's strongest bin: peaks below are no pitches
 TUNING_EDGES = np.linspace(-0.5, 0.5, 101)  # semitones
 SMALLEST = np.finfo(np.float32).tiny
 
@@ -55,20 +57,26 @@ def estimate_tuning(clip: Spectrum) -> float:
     octaves = np.log2(loud / (A4_HZ / 16))
     distance = np.mod(N_CHROMA * octaves, 1.0)
     distance[distance >= 0.5] -= 1.0
-    votes, _ = np.histogram(distance, TUNING_EDGES)
-    return float(TUNING_EDGES[votes.argmax()])
+    votes = np.bincount(np.searchsorted(TUNING_EDGES, distance, side="right"))
+    return float(TUNING_EDGES[votes.argmax() - 1])
 
 
 def _spectral_peaks(clip: Spectrum) -> tuple[Floats, Floats]:
     """Hertz and interpolated power of all local maxima in the range of pitches."""
-    power, frequencies = clip.power, clip.frequencies
-    low, high = np.searchsorted(frequencies, [PITCH_RANGE_HZ[0], PITCH_RANGE_HZ[1]])
-    high = min(int(high), power.shape[1] - 1)
-    centre, left, right = (power[:, low + k : high + k] for k in (0, -1, 1))
-    threshold = PEAK_SHARE * power.max(axis=1, keepdims=True)
-    frame, offset = np.nonzero((centre > left) & (centre >= right) & (centre > threshold))
-    at = power[frame, low + offset]
-    before, after = power[frame, low + offset - 1], power[frame, low + offset + 1]
+    power = clip.power
+    low, high = (int(place) for place in np.searchsorted(clip.frequencies, PITCH_RANGE_HZ))
+    high = min(high, len(power) - 1)
+    if kernels.fits(clip.n_fft):
+        return kernels.spectral_peaks(
+            power, (low, high), PEAK_SHARE, sample_rate=clip.sample_rate, n_fft=clip.n_fft
+        )
+    centre, left, right = (power[low + k : high + k] for k in (0, -1, 1))
+    peaks = centre > left
+    peaks &= centre >= right
+    peaks &= centre > np.float32(PEAK_SHARE) * power.max(axis=0)
+    offset, frame = np.nonzero(peaks)
+    at = centre[offset, frame]
+    before, after = left[offset, frame], right[offset, frame]
     curvature = (after + before) - 2.0 * at.astype(np.float64)
     slope = (after.astype(np.float64) - before) / 2
     inside = np.abs(slope) < np.abs(curvature)
@@ -93,8 +101,8 @@ def chroma_weights(sample_rate: int, n_fft: int, tuning: float) -> Floats:
 
     Returns
     -------
-    numpy.ndarray [shape=(1 + n_fft // 2, 12), dtype=float32]
-        Weights; columns from C to B.
+    numpy.ndarray [shape=(12, 1 + n_fft // 2), dtype=float32]
+        Weights; rows from C to B.
 
     Notes
     -----
@@ -105,7 +113,7 @@ def chroma_weights(sample_rate: int, n_fft: int, tuning: float) -> Floats:
     Examples
     --------
     >>> weights = chroma_weights(22050, 2048, 0.0)
-    >>> PITCH_CLASSES[weights[41].argmax()]  # 441 Hz
+    >>> PITCH_CLASSES[weights[:, 41].argmax()]  # 441 Hz
     'A'
     """
     bins = n_fft // 2 + 1
@@ -123,7 +131,7 @@ def chroma_weights(sample_rate: int, n_fft: int, tuning: float) -> Floats:
     octave = semitones / N_CHROMA
     weights *= np.exp(-0.5 * ((octave - CENTRE_OCTAVE) / OCTAVE_WIDTH) ** 2)[:, np.newaxis]
     from_c = np.roll(weights, -N_CHROMA // 4, axis=1)  # C is three semitones above A
-    return np.ascontiguousarray(from_c, dtype=np.float32)
+    return np.ascontiguousarray(from_c.T, dtype=np.float32)
 
 
 def chroma(clip: Spectrum) -> Floats:
@@ -136,7 +144,7 @@ def chroma(clip: Spectrum) -> Floats:
 
     Returns
     -------
-    numpy.ndarray [shape=(frames, 12), dtype=float32]
+    numpy.ndarray [shape=(12, frames), dtype=float32]
         From 0 to 1, from C to B, tuned to the clip; 0 throughout in silent frames.
 
     Notes
@@ -147,12 +155,12 @@ def chroma(clip: Spectrum) -> Floats:
     --------
     >>> from genrescope.features.frames import spectrum
     >>> tone = np.sin(2 * np.pi * A4_HZ * np.arange(22050) / 22050)
-    >>> PITCH_CLASSES[chroma(spectrum(tone))[20].argmax()]
+    >>> PITCH_CLASSES[chroma(spectrum(tone))[:, 20].argmax()]
     'A'
     """
     weights = chroma_weights(clip.sample_rate, clip.n_fft, estimate_tuning(clip))
-    energy = clip.power @ weights
-    strongest = energy.max(axis=1, keepdims=True)
+    energy = weights @ clip.power
+    strongest = energy.max(axis=0)
     strongest[strongest < SMALLEST] = 1
-    relative: Floats = energy / strongest
-    return relative
+    energy /= strongest
+    return energy

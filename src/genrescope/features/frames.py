@@ -2,18 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
 from genrescope.errors import AudioError
+from genrescope.features import kernels
+from genrescope.features.kernels import Doubles, Floats
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-
-FRAMES_AT_A_TIME = 32  # so few that their transform stays in the processor's cache
+FRAMES_AT_A_TIME = 32  # so few that scipy's transform of them stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Spectrum:
     n_fft, hop_length : int
         Frame length and distance, in samples. Frames are centred: frame t is about sample
         `t * hop_length`, with silence before the first and after the last sample.
-    power : numpy.ndarray [shape=(frames, 1 + n_fft // 2), dtype=float32]
+    power : numpy.ndarray [shape=(1 + n_fft // 2, frames), dtype=float32]
         Squared magnitude of the Hann-windowed frames.
     """
 
@@ -39,26 +39,21 @@ class Spectrum:
     hop_length: int
     power: Floats
 
-    @cached_property
-    def magnitude(self) -> Floats:
-        """Square root of `power`, of the same shape."""
-        magnitude: Floats = np.sqrt(self.power)
-        return magnitude
+    @property
+    def n_frames(self) -> int:
+        """Frames of the clip."""
+        return self.power.shape[1]
 
-    @cached_property
+    @property
     def frequencies(self) -> Doubles:
         """Hertz of each bin [shape=(1 + n_fft // 2,)]."""
-        bins = np.arange(self.n_fft // 2 + 1, dtype=np.float64)
-        hertz: Doubles = bins * (self.sample_rate / self.n_fft)
-        return hertz
+        return _frequencies(self.sample_rate, self.n_fft)
 
-    @cached_property
-    def moments(self) -> Doubles:
-        """Sum of the magnitude times frequency to the power 0, 1 and 2 [shape=(3, frames)]."""
-        # In double precision: the bandwidth is a small difference of the last two.
-        powers: Doubles = np.stack([self.frequencies**k for k in range(3)])
-        moments: Doubles = powers @ self.magnitude.astype(np.float64).T
-        return moments
+
+@lru_cache(maxsize=8)
+def _frequencies(sample_rate: int, n_fft: int) -> Doubles:
+    hertz: Doubles = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    return hertz
 
 
 def spectrum(
@@ -99,29 +94,32 @@ def spectrum(
     --------
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
     >>> clip = spectrum(tone)
-    >>> clip.power.shape, round(float(clip.frequencies[clip.power[20].argmax()]))
-    ((44, 1025), 1001)
+    >>> clip.power.shape, round(float(clip.frequencies[clip.power[:, 20].argmax()]))
+    ((1025, 44), 1001)
     """
     y = np.ascontiguousarray(y, dtype=np.float32)
     if y.ndim != 1 or not y.size:
         raise ValueError(f"y has shape {y.shape}, it should have one dimension and a sample")
     if not np.isfinite(y).all():
         raise AudioError("the samples include NaN or infinite values", kind="non-finite")
-    framed = centred_frames(y, n_fft, hop_length)
-    power = np.empty((len(framed), n_fft // 2 + 1), np.float32)
-    for first in range(0, len(framed), FRAMES_AT_A_TIME):
-        rows = slice(first, first + FRAMES_AT_A_TIME)
-        transform = scipy.fft.rfft(framed[rows] * hann(n_fft), axis=-1)
-        np.square(transform.real, out=power[rows])
-        power[rows] += np.square(transform.imag)
+    if kernels.fits(n_fft):
+        power = kernels.power_spectrum(y, hann(n_fft), hop_length)
+    else:
+        power = _power_spectrum(y, hann(n_fft), hop_length)
     return Spectrum(y, sample_rate, n_fft, hop_length, power)
 
 
-def centred_frames(y: Floats, frame_length: int, hop_length: int) -> Floats:
-    """Overlapping views of `y` with silence around it [shape=(frames, frame_length)]."""
-    padded = np.pad(y, frame_length // 2)
-    views = np.lib.stride_tricks.sliding_window_view(padded, frame_length)
-    return views[::hop_length][: 1 + len(y) // hop_length]
+def _power_spectrum(y: Floats, window: Floats, hop_length: int) -> Floats:
+    padded = np.pad(y, len(window) // 2)
+    views = np.lib.stride_tricks.sliding_window_view(padded, len(window))
+    framed = views[::hop_length][: 1 + len(y) // hop_length]
+    power = np.empty((len(framed), len(window) // 2 + 1), np.float32)
+    for first in range(0, len(framed), FRAMES_AT_A_TIME):
+        part = slice(first, first + FRAMES_AT_A_TIME)
+        transform = scipy.fft.rfft(framed[part] * window, axis=-1)
+        np.square(transform.real, out=power[part])
+        power[part] += np.square(transform.imag)
+    return np.ascontiguousarray(power.T)
 
 
 @lru_cache(maxsize=8)
@@ -131,29 +129,56 @@ def hann(length: int) -> Floats:
     return (0.5 - 0.5 * np.cos(angle)).astype(np.float32)
 
 
-def framed_sums(values: npt.NDArray[np.generic], frame_length: int, hop_length: int) -> Doubles:
-    """Sums over overlapping frames, each sample added once per block instead of once per frame.
+def framed_sums(sums: npt.NDArray[Any], clip: Spectrum) -> Doubles:
+    """Sums over a clip's centred frames from sums over its blocks, with zeros around the clip.
 
     Parameters
     ----------
-    values : numpy.ndarray [shape=(n,)]
-        At least `frame_length` of them.
-    frame_length, hop_length : int
-        In samples.
+    sums : numpy.ndarray [shape=(blocks,)]
+        The sum over each of `in_blocks(clip.y, clip)`.
+    clip : Spectrum
+        Says how frames lie.
 
     Returns
     -------
-    numpy.ndarray [shape=(1 + (n - frame_length) // hop_length,), dtype=float64]
+    numpy.ndarray [shape=(frames,), dtype=float64]
         The sums.
 
     Examples
     --------
-    >>> framed_sums(np.arange(8), 4, 2)
-    array([ 6., 14., 22.])
+    >>> clip = spectrum(np.ones(2048), n_fft=1024, hop_length=512)
+    >>> framed_sums(in_blocks(clip.y, clip).sum(axis=1), clip)
+    array([ 512., 1024., 1024., 1024.,  512.])
     """
-    block = math.gcd(frame_length, hop_length)
-    whole = len(values) // block
-    blocks = values[: whole * block].reshape(whole, block).sum(axis=1, dtype=np.float64)
-    windows = np.lib.stride_tricks.sliding_window_view(blocks, frame_length // block)
-    sums: Doubles = windows[:: hop_length // block].sum(axis=1)
-    return sums
+    block = _block_length(clip)
+    around = np.zeros(clip.n_fft // 2 // block)
+    padded = np.concatenate([around, sums, around, around])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, clip.n_fft // block)
+    framed: Doubles = windows[:: clip.hop_length // block][: clip.n_frames].sum(axis=1)
+    return framed
+
+
+def in_blocks(values: npt.NDArray[Any], clip: Spectrum) -> npt.NDArray[Any]:
+    """Cut a value per sample into the longest blocks that frames are made of.
+
+    Parameters
+    ----------
+    values : numpy.ndarray [shape=(n,)]
+        As many as the clip has samples.
+    clip : Spectrum
+        Says how frames lie.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(blocks, block)]
+        Filled up with zeros to a whole block.
+    """
+    block = _block_length(clip)
+    n_blocks = -(-len(values) // block)
+    cut = np.zeros((n_blocks, block), values.dtype)
+    cut.reshape(-1)[: len(values)] = values
+    return cut
+
+
+def _block_length(clip: Spectrum) -> int:
+    return math.gcd(clip.n_fft, clip.n_fft // 2, clip.hop_length)

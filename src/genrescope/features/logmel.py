@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from genrescope.features.frames import Floats
+from genrescope.features.kernels import Floats
 
 
 def log_mel(
@@ -19,7 +19,7 @@ def log_mel(
 
     Parameters
     ----------
-    decibels : numpy.ndarray [shape=(n_frames, n_mels)]
+    decibels : numpy.ndarray [shape=(n_mels, n_frames)]
         From `genrescope.features.mel.mel_db`.
     frames : int
         Frames of the result.
@@ -41,21 +41,22 @@ def log_mel(
 
     Examples
     --------
-    >>> rising = np.arange(6, dtype=np.float32)[:, np.newaxis]
+    >>> rising = np.arange(6, dtype=np.float32)[np.newaxis]
     >>> log_mel(rising, frames=4, mel_reference="one").round(2)
     array([[0.33, 1.67, 3.33, 4.67]], dtype=float32)
     >>> log_mel(rising, frames=4, frame_fit="crop").tolist()
     [[-5.0, -4.0, -3.0, -2.0]]
     """
+    n_frames = decibels.shape[1]
     if frame_fit == "crop":
-        if len(decibels) < frames:
-            raise ValueError(f"cannot crop {len(decibels)} frames to {frames}; use 'resize'")
-        picture = decibels[:frames].T
+        if n_frames < frames:
+            raise ValueError(f"cannot crop {n_frames} frames to {frames}; use 'resize'")
+        picture = decibels[:, :frames].copy()
     else:
-        picture = decibels.T @ time_weights(len(decibels), frames)
+        picture = decibels @ time_weights(n_frames, frames)
     if mel_reference == "max":
-        picture = picture - decibels.max()
-    return np.ascontiguousarray(picture, dtype=np.float32)
+        picture -= decibels.max()
+    return picture
 
 
 @lru_cache(maxsize=8)

@@ -1,12 +1,14 @@
 """The mel spectrogram in decibels, and the cepstral coefficients made from it."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
-from genrescope.features.frames import Doubles, Floats, Spectrum
+from genrescope.features import kernels
+from genrescope.features.frames import Spectrum
+from genrescope.features.kernels import Doubles, Floats
 
 # Slaney's Auditory Toolbox: linear up to 1 kHz, 27 steps per factor of 6.4 above.
 HZ_PER_MEL = 200 / 3
@@ -16,22 +18,6 @@ LOG_STEP = np.log(6.4) / 27
 
 QUIETEST_POWER = 1e-10  # -100 dB
 RANGE_DB = 80.0  # what lies further below the clip's loudest point is raised to this depth
-BANDS_PER_BLOCK = 16
-
-
-@dataclass(frozen=True)
-class FilterBank:
-    """A mel filter bank as dense blocks of neighbouring bands; all else in it is zero."""
-
-    n_mels: int
-    blocks: tuple[tuple[slice, slice, Floats], ...]  # bands, bins, weights (bins, bands)
-
-    def apply(self, power: Floats) -> Floats:
-        """Mel power [shape=(frames, n_mels)] of a power spectrum [shape=(frames, bins)]."""
-        mel = np.empty((len(power), self.n_mels), np.float32)
-        for bands, bins, weights in self.blocks:
-            mel[:, bands] = power[:, bins] @ weights
-        return mel
 
 
 def mel_from_hz(frequency: npt.ArrayLike) -> Doubles:
@@ -129,16 +115,9 @@ def mel_weights(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def filter_bank(sample_rate: int, n_fft: int, n_mels: int) -> FilterBank:
-    """`mel_weights` without most of its zeros."""
-    weights = mel_weights(sample_rate, n_fft, n_mels)
-    blocks = []
-    for first in range(0, n_mels, BANDS_PER_BLOCK):
-        bands = slice(first, min(first + BANDS_PER_BLOCK, n_mels))
-        used = np.flatnonzero(weights[bands].any(axis=0))
-        bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-        blocks.append((bands, bins, np.ascontiguousarray(weights[bands, bins].T)))
-    return FilterBank(n_mels, tuple(blocks))
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
+    """`mel_weights` without the zeros that most of them are."""
+    return csr_array(mel_weights(sample_rate, n_fft, n_mels))
 
 
 def mel_db(clip: Spectrum, *, n_mels: int = 128) -> Floats:
@@ -153,7 +132,7 @@ def mel_db(clip: Spectrum, *, n_mels: int = 128) -> Floats:
 
     Returns
     -------
-    numpy.ndarray [shape=(frames, n_mels), dtype=float32]
+    numpy.ndarray [shape=(n_mels, frames), dtype=float32]
         Decibels relative to a power of 1.
 
     Examples
@@ -162,22 +141,28 @@ def mel_db(clip: Spectrum, *, n_mels: int = 128) -> Floats:
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
     >>> decibels = mel_db(spectrum(tone))
     >>> decibels.shape, round(float(decibels.max() - decibels.min()), 3)
-    ((44, 128), 80.0)
+    ((128, 44), 80.0)
     """
-    power = filter_bank(clip.sample_rate, clip.n_fft, n_mels).apply(clip.power)
-    decibels: Floats = 10 * np.log10(np.maximum(power, np.float32(QUIETEST_POWER)))
-    deep: Floats = np.maximum(decibels, decibels.max() - np.float32(RANGE_DB))
-    return deep
+    filters = mel_filters(clip.sample_rate, clip.n_fft, n_mels)
+    if kernels.fits(clip.n_fft):
+        decibels = kernels.filter_bank(clip.power, filters)
+    else:
+        decibels = filters @ clip.power
+    np.maximum(decibels, np.float32(QUIETEST_POWER), out=decibels)
+    np.log10(decibels, out=decibels)
+    decibels *= 10
+    np.maximum(decibels, decibels.max() - np.float32(RANGE_DB), out=decibels)
+    return decibels
 
 
 @lru_cache(maxsize=8)
 def cosine_basis(n_mels: int, n_mfcc: int) -> Floats:
-    """First columns of the orthonormal DCT-II [shape=(n_mels, n_mfcc)]."""
-    position = (np.arange(n_mels) + 0.5)[:, np.newaxis]
-    basis = np.cos(np.pi / n_mels * position * np.arange(n_mfcc)) * np.sqrt(2 / n_mels)
-    basis[:, 0] = np.sqrt(1 / n_mels)
-    columns: Floats = basis.astype(np.float32)
-    return columns
+    """First rows of the orthonormal DCT-II [shape=(n_mfcc, n_mels)]."""
+    position = np.arange(n_mels) + 0.5
+    basis = np.cos(np.pi / n_mels * np.outer(np.arange(n_mfcc), position)) * np.sqrt(2 / n_mels)
+    basis[0] = np.sqrt(1 / n_mels)
+    rows: Floats = basis.astype(np.float32)
+    return rows
 
 
 def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
@@ -185,14 +170,14 @@ def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
 
     Parameters
     ----------
-    decibels : numpy.ndarray [shape=(frames, n_mels)]
+    decibels : numpy.ndarray [shape=(n_mels, frames)]
         From `mel_db`.
     n_mfcc : int
         Coefficients.
 
     Returns
     -------
-    numpy.ndarray [shape=(frames, n_mfcc), dtype=float32]
+    numpy.ndarray [shape=(n_mfcc, frames), dtype=float32]
         Coefficient 0 is level, 1 the balance of low against high, and so on to finer shapes.
 
     Notes
@@ -202,8 +187,8 @@ def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
 
     Examples
     --------
-    >>> mfcc(np.ones((1, 64), np.float32), n_mfcc=2).round(3).tolist()
-    [[8.0, 0.0]]
+    >>> mfcc(np.ones((64, 1), np.float32), n_mfcc=2).round(3).tolist()
+    [[8.0], [0.0]]
     """
-    coefficients: Floats = decibels @ cosine_basis(decibels.shape[1], n_mfcc)
+    coefficients: Floats = cosine_basis(len(decibels), n_mfcc) @ decibels
     return coefficients

@@ -5,7 +5,8 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from genrescope.features.frames import Doubles, Floats
+from genrescope.features import kernels
+from genrescope.features.kernels import Doubles, Floats
 
 TEMPOGRAM_S = 8.0  # length of the autocorrelation window
 LIKELY_BPM = 120.0  # centre of the log-normal prior, one octave wide
@@ -18,7 +19,7 @@ def onset_strength(decibels: Floats, *, n_fft: int = 2048, hop_length: int = 512
 
     Parameters
     ----------
-    decibels : numpy.ndarray [shape=(frames, n_mels)]
+    decibels : numpy.ndarray [shape=(n_mels, frames)]
         From `genrescope.features.mel.mel_db`.
     n_fft, hop_length : int
         Of the spectrum, in samples: rises are dated to the end of the frame that shows them.
@@ -35,14 +36,17 @@ def onset_strength(decibels: Floats, *, n_fft: int = 2048, hop_length: int = 512
 
     Examples
     --------
-    >>> step = np.zeros((8, 4), np.float32)
-    >>> step[4:] = 10.0
+    >>> step = np.zeros((4, 8), np.float32)
+    >>> step[:, 4:] = 10.0
     >>> onset_strength(step).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 10.0, 0.0]
     """
-    rises = np.maximum(decibels[1:] - decibels[:-1], 0.0).mean(axis=1)
+    rises = decibels[:, 1:] - decibels[:, :-1]
+    np.maximum(rises, 0.0, out=rises)
+    onsets = np.zeros(decibels.shape[1], np.float32)
     delay = 1 + n_fft // (2 * hop_length)
-    return np.pad(rises, (delay, 0))[: len(decibels)].astype(np.float32)
+    onsets[delay:] = rises.mean(axis=0)[: max(0, len(onsets) - delay)]
+    return onsets
 
 
 def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) -> float:
@@ -77,19 +81,33 @@ def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) ->
     60.1
     """
     window, bpm, log_prior = _tempo_tables(sample_rate, hop_length)
-    size = len(window)
-    ramped = np.pad(onsets.astype(np.float64), size // 2, mode="linear_ramp", end_values=0)
-    views = np.lib.stride_tricks.sliding_window_view(ramped, size)[: len(onsets)]
-    frames = views * window
-    # In double precision: the sharpness would turn rounding of single precision into beats.
-    length = scipy.fft.next_fast_len(2 * size - 1, real=True)
-    transform = scipy.fft.rfft(frames, n=length)
-    energy = np.einsum("tn,tn->t", frames, frames)
-    share = 1 / np.where(energy > 0, energy, 1.0)
-    # The transform is linear, so the mean of the autocorrelations needs only one way back.
-    mean_power = share @ np.square(transform.real) + share @ np.square(transform.imag)
-    periods = scipy.fft.irfft(mean_power / len(onsets), n=length)[:size]
+    periods = _mean_autocorrelation(onsets, window)
     return float(bpm[np.argmax(np.log1p(SHARPNESS * periods) + log_prior)])
+
+
+def _mean_autocorrelation(onsets: Floats, window: Doubles) -> Doubles:
+    """Autocorrelation about each frame, 1 at lag 0, averaged [shape=(lags,)]."""
+    size = len(window)
+    # Frames are centred, and the course fades out on either side of the clip.
+    side = size // 2
+    fade = np.arange(side) / side
+    ramped = np.concatenate([onsets[0] * fade, onsets, onsets[-1] * fade[::-1]])
+    ramped = ramped[: len(onsets) + size - 1]
+    # In double precision: the sharpness would turn rounding of single precision into beats.
+    shortest = 2 * size - 1
+    n_fft = 2 ** (shortest - 1).bit_length()
+    if kernels.fits(n_fft):
+        power = kernels.mean_frame_power(ramped, window, n_fft)
+    else:
+        n_fft = scipy.fft.next_fast_len(shortest, real=True)
+        frames = np.lib.stride_tricks.sliding_window_view(ramped, size) * window
+        transform = scipy.fft.rfft(frames, n=n_fft)
+        energy = np.vecdot(frames, frames)
+        share = 1 / np.where(energy > 0, energy, 1.0) / len(frames)
+        power = share @ np.square(transform.real) + share @ np.square(transform.imag)
+    # The transform is linear, so the mean of the autocorrelations needs only one way back.
+    autocorrelation: Doubles = scipy.fft.irfft(power, n=n_fft)[:size]
+    return autocorrelation
 
 
 @lru_cache(maxsize=8)

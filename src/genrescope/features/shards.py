@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError
-from genrescope.features.frames import Floats
+from genrescope.features.kernels import Floats
 from genrescope.features.vector import Features, extract
 from genrescope.files import atomic_path
 

@@ -3,23 +3,65 @@
 All give one value per frame of the shared spectrum.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
-from genrescope.features.frames import Doubles, Spectrum, framed_sums
+from genrescope.features import kernels
+from genrescope.features.frames import Doubles, Spectrum, framed_sums, in_blocks
 
-BLOCK = 32  # bins
 ROLLOFF_SHARE = 0.85  # of the magnitude below the roll-off frequency
 ZERO = 1e-10  # samples this small count as zero, and zero as positive
 SMALLEST = np.finfo(np.float32).tiny
 
 
-def spectral_centroid(clip: Spectrum) -> Doubles:
-    """Centre of gravity of the magnitude spectrum: how bright the sound is.
+@dataclass(frozen=True)
+class Shape:
+    """What of a spectrum's magnitude its centroid, bandwidth and roll-off are made of.
+
+    Attributes
+    ----------
+    moments : numpy.ndarray [shape=(3, frames), dtype=float64]
+        Sum of the magnitude times frequency to the power 0, 1 and 2.
+    rolloff_bins : numpy.ndarray [shape=(frames,)]
+        The first bin up to which 85% of the magnitude lies.
+    """
+
+    moments: Doubles
+    rolloff_bins: npt.NDArray[np.integer]
+
+
+def spectral_shape(clip: Spectrum) -> Shape:
+    """Gather the sums over bins that three quantities share.
 
     Parameters
     ----------
     clip : Spectrum
         From `genrescope.features.frames.spectrum`.
+
+    Returns
+    -------
+    Shape
+        For `spectral_centroid`, `spectral_bandwidth` and `spectral_rolloff`.
+    """
+    if kernels.fits(clip.n_fft):
+        return Shape(*kernels.spectral_shape(clip.power, clip.frequencies, ROLLOFF_SHARE))
+    magnitude = np.sqrt(clip.power)
+    # In double precision: the bandwidth is a small difference of the last two.
+    powers = np.stack([clip.frequencies**order for order in range(3)])
+    running = np.cumsum(magnitude, axis=0)
+    rolloff_bins = (running >= np.float32(ROLLOFF_SHARE) * running[-1]).argmax(axis=0)
+    return Shape(powers @ magnitude.astype(np.float64), rolloff_bins)
+
+
+def spectral_centroid(shape: Shape) -> Doubles:
+    """Centre of gravity of the magnitude spectrum: how bright the sound is.
+
+    Parameters
+    ----------
+    shape : Shape
+        From `spectral_shape`.
 
     Returns
     -------
@@ -34,20 +76,20 @@ def spectral_centroid(clip: Spectrum) -> Doubles:
     --------
     >>> from genrescope.features.frames import spectrum
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
-    >>> round(float(spectral_centroid(spectrum(tone))[20]))
+    >>> round(float(spectral_centroid(spectral_shape(spectrum(tone)))[20]))
     1000
     """
-    mass, first, _ = clip.moments
+    mass, first, _ = shape.moments
     return np.where(mass < SMALLEST, 0.0, first / np.where(mass < SMALLEST, 1.0, mass))
 
 
-def spectral_bandwidth(clip: Spectrum) -> Doubles:
+def spectral_bandwidth(shape: Shape) -> Doubles:
     """Spread of the magnitude spectrum about its centroid, as a standard deviation.
 
     Parameters
     ----------
-    clip : Spectrum
-        From `genrescope.features.frames.spectrum`.
+    shape : Shape
+        From `spectral_shape`.
 
     Returns
     -------
@@ -63,22 +105,24 @@ def spectral_bandwidth(clip: Spectrum) -> Doubles:
     --------
     >>> from genrescope.features.frames import spectrum
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
-    >>> bool(spectral_bandwidth(spectrum(tone))[20] < 50)
+    >>> bool(spectral_bandwidth(spectral_shape(spectrum(tone)))[20] < 50)
     True
     """
-    mass, _, second = clip.moments
-    centroid = spectral_centroid(clip)
+    mass, _, second = shape.moments
+    centroid = spectral_centroid(shape)
     mean_square = np.where(mass < SMALLEST, 0.0, second / np.where(mass < SMALLEST, 1.0, mass))
     return np.sqrt(np.maximum(mean_square - centroid**2, 0.0))
 
 
-def spectral_rolloff(clip: Spectrum) -> Doubles:
+def spectral_rolloff(clip: Spectrum, shape: Shape) -> Doubles:
     """Frequency below which 85% of the magnitude lies.
 
     Parameters
     ----------
     clip : Spectrum
         From `genrescope.features.frames.spectrum`.
+    shape : Shape
+        From `spectral_shape`.
 
     Returns
     -------
@@ -95,23 +139,11 @@ def spectral_rolloff(clip: Spectrum) -> Doubles:
     >>> from genrescope.features.frames import spectrum
     >>> click = np.zeros(22050)
     >>> click[11000] = 1.0  # a flat spectrum
-    >>> round(float(spectral_rolloff(spectrum(click))[21]) / 11025, 2)
+    >>> clip = spectrum(click)
+    >>> round(float(spectral_rolloff(clip, spectral_shape(clip))[21]) / 11025, 2)
     0.85
     """
-    magnitude = clip.magnitude
-    n_frames, n_bins = magnitude.shape
-    # Summed by blocks of bins first: a running sum over all bins would take four times as long.
-    by_block = np.cumsum(np.add.reduceat(magnitude, np.arange(0, n_bins, BLOCK), axis=1), axis=1)
-    threshold = np.float32(ROLLOFF_SHARE) * by_block[:, -1]
-    frame = np.arange(n_frames)
-    block = (by_block >= threshold[:, np.newaxis]).argmax(axis=1)
-    below = np.where(block > 0, by_block[frame, block - 1], np.float32(0))
-    bins = block[:, np.newaxis] * BLOCK + np.arange(BLOCK)
-    inside = np.take_along_axis(magnitude, np.minimum(bins, n_bins - 1), axis=1)
-    reached = below[:, np.newaxis] + np.cumsum(inside, axis=1) >= threshold[:, np.newaxis]
-    # Rounding may leave the block's own sum a hair above the running one: then its last bin.
-    first = np.where(reached.any(axis=1), reached.argmax(axis=1), BLOCK - 1)
-    rolloff: Doubles = clip.frequencies[np.minimum(bins[frame, first], n_bins - 1)]
+    rolloff: Doubles = clip.frequencies[shape.rolloff_bins]
     return rolloff
 
 
@@ -139,14 +171,15 @@ def zero_crossing_rate(clip: Spectrum) -> Doubles:
     >>> round(float(zero_crossing_rate(spectrum(tone))[20]), 2)
     0.09
     """
-    length, hop = clip.n_fft, clip.hop_length
-    negative = np.pad(clip.y < -ZERO, length // 2, mode="edge")
-    crossing = np.zeros(len(negative), bool)
-    np.not_equal(negative[1:], negative[:-1], out=crossing[1:])
-    sums = framed_sums(crossing, length, hop)
+    negative = clip.y < -ZERO
+    crossing = np.zeros(len(negative), np.uint8)
+    np.not_equal(negative[1:], negative[:-1], out=crossing[1:].view(bool))
+    sums = framed_sums(in_blocks(crossing, clip).sum(axis=1, dtype=np.uint32), clip)
     # What happens between a frame's first sample and the one before is not in the frame.
-    sums -= crossing[: hop * len(sums) : hop]
-    return sums / length
+    begins = np.arange(clip.n_frames) * clip.hop_length - clip.n_fft // 2
+    inside = begins >= 0
+    sums[inside] -= crossing[begins[inside]]
+    return sums / clip.n_fft
 
 
 def rms(clip: Spectrum) -> Doubles:
@@ -169,5 +202,5 @@ def rms(clip: Spectrum) -> Doubles:
     >>> round(float(rms(spectrum(tone))[20]), 3)
     0.707
     """
-    squares = np.square(np.pad(clip.y, clip.n_fft // 2), dtype=np.float64)
-    return np.sqrt(framed_sums(squares, clip.n_fft, clip.hop_length) / clip.n_fft)
+    blocks = in_blocks(clip.y, clip)
+    return np.sqrt(framed_sums(np.vecdot(blocks, blocks), clip) / clip.n_fft)

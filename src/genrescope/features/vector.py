@@ -9,7 +9,8 @@ from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import ConfigError
 from genrescope.features import spectral
 from genrescope.features.chroma import N_CHROMA, chroma
-from genrescope.features.frames import Floats, Spectrum, spectrum
+from genrescope.features.frames import Spectrum, spectrum
+from genrescope.features.kernels import Floats
 from genrescope.features.logmel import log_mel
 from genrescope.features.mel import mel_db, mfcc
 from genrescope.features.rhythm import onset_strength, tempo
@@ -175,17 +176,21 @@ def _vector(clip: Spectrum, decibels: Floats, *, n_mfcc: int) -> Floats:
     """Feature vector of one clip [shape=(n_features,)]."""
     onsets = onset_strength(decibels, n_fft=clip.n_fft, hop_length=clip.hop_length)
     speed = tempo(onsets, sample_rate=clip.sample_rate, hop_length=clip.hop_length)
-    scalars = np.stack(
-        [
-            spectral.spectral_centroid(clip),
-            spectral.spectral_bandwidth(clip),
-            spectral.spectral_rolloff(clip),
-            spectral.zero_crossing_rate(clip),
-            spectral.rms(clip),
-        ]
+    shape = spectral.spectral_shape(clip)
+    scalars = (
+        spectral.spectral_centroid(shape),
+        spectral.spectral_bandwidth(shape),
+        spectral.spectral_rolloff(clip, shape),
+        spectral.zero_crossing_rate(clip),
+        spectral.rms(clip),
     )
+    courses = np.empty((n_mfcc + N_CHROMA + len(scalars), clip.n_frames))
+    courses[:n_mfcc] = mfcc(decibels, n_mfcc=n_mfcc)
+    courses[n_mfcc : n_mfcc + N_CHROMA] = chroma(clip)
+    courses[n_mfcc + N_CHROMA :] = scalars
+    means, deviations = courses.mean(axis=1), courses.std(axis=1)
     parts = []
-    for quantity in (mfcc(decibels, n_mfcc=n_mfcc), chroma(clip)):
-        parts += [quantity.mean(axis=0, dtype=np.float64), quantity.std(axis=0, dtype=np.float64)]
-    interleaved = np.stack([scalars.mean(axis=1), scalars.std(axis=1)], axis=1).ravel()
+    for rows in (slice(n_mfcc), slice(n_mfcc, n_mfcc + N_CHROMA)):
+        parts += [means[rows], deviations[rows]]
+    interleaved = np.stack([means, deviations], axis=1)[n_mfcc + N_CHROMA :].ravel()
     return np.concatenate([*parts, interleaved, [speed]]).astype(np.float32)
