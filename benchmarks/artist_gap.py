@@ -47,7 +47,7 @@ def materials(data: Path, folder: Path) -> list[Material]:
         found.append(
             prepare_material(
                 corpus,
-                folder=folder,
+                store=folder,
                 audio=AudioSettings(),
                 features=FeatureSettings(),
                 split=SplitSettings(),
@@ -108,7 +108,9 @@ def main() -> None:
         clips = pd.concat([material.clips for material in found]).reset_index(drop=True)
         inputs = {
             "vectors": pd.concat([m.inputs("vectors", list(m.clips.index)) for m in found]),
-            "log_mels": np.concatenate([m.inputs("log_mels", list(m.clips.index)) for m in found]),
+            "log_mels": np.concatenate(
+                [m.inputs("log_mels", list(m.clips.index))[:] for m in found]
+            ),
         }
     print(
         f"{len(clips)} clips, {clips['track'].nunique()} tracks, {clips['group'].nunique()} artists"

@@ -32,6 +32,9 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all usable 
 TaxonomyName = Annotated[
     str, typer.Option(help="meta-genre, labels (each label a genre), another name, or a .yaml.")
 ]
+Store = Annotated[
+    str | None, typer.Option(help="Folder or URL of a feature store that other commands share.")
+]
 Group = Annotated[str, typer.Option(help="What never crosses a split: artist, track or none.")]
 
 
@@ -62,7 +65,7 @@ def demo(
 def study(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME].")] = None,
-    fresh: Annotated[bool, typer.Option(help="Compute everything again.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Take every step again; the features in the store stay.")] = False,
     workers: Workers = None,
 ) -> None:
     """Train and test every model on every pairing of corpora, explain, and write the report."""
@@ -189,6 +192,7 @@ def synth(
 def features(
     corpus: Annotated[Path, typer.Argument(help="A corpus table, from `corpus index`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the CSV and the .npy.")],
+    store: Store = None,
     workers: Workers = None,
 ) -> None:
     """Write a corpus's 75 features (CSV) and its log-mel spectrograms (.npy)."""
@@ -196,7 +200,7 @@ def features(
     from genrescope.study.single import write_features
 
     loaded = Corpus.from_parquet(corpus)
-    extracted = write_features(loaded, out, workers=workers)
+    extracted = write_features(loaded, out, store=store, workers=workers)
     typer.echo(f"{len(extracted.clip_ids)} clips: {out / loaded.name}.csv")
     _list_failures(extracted.failures, None)
 
@@ -211,6 +215,7 @@ def train(
     taxonomy: TaxonomyName = "labels",
     group: Group = "artist",
     seed: Annotated[int, typer.Option(help="Of the split and the model.")] = 0,
+    store: Store = None,
     workers: Workers = None,
 ) -> None:
     """Train one model and keep it as a bundle, with its score on held-out clips."""
@@ -225,6 +230,7 @@ def train(
         taxonomy=load_taxonomy(taxonomy),
         group=group,
         seed=seed,
+        store=store,
         workers=workers,
     )
     for warning in trained.warnings:

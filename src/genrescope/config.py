@@ -196,6 +196,7 @@ class StudyConfig(Settings):
     reference: Literal["paper"] | None = None
     taxonomy: str = "meta-genre"
     corpora: dict[Name, CorpusSettings] = Field(min_length=1)
+    store: str | None = None  # of features: a folder or URL; in the run directory where not given
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     models: dict[Name, ModelSettings] = Field(
@@ -356,4 +357,7 @@ def load_config(path: str | os.PathLike[str]) -> StudyConfig:
     taxonomy = config.taxonomy
     if taxonomy.endswith((".yaml", ".yml")):
         taxonomy = str(expand_path(taxonomy, base=base, config=path))
-    return config.model_copy(update={"corpora": corpora, "taxonomy": taxonomy})
+    store = config.store
+    if store is not None and "://" not in store:
+        store = str(expand_path(store, base=base, config=path))
+    return config.model_copy(update={"corpora": corpora, "taxonomy": taxonomy, "store": store})

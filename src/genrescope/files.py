@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTIAL = ".partial"  # marks temporary files, which begin with a dot
+UNREADABLE = "unreadable"  # in place of a digest
 
 
 @contextlib.contextmanager
@@ -80,6 +81,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove what killed processes were writing below a folder; only where none is writing now."""
+    for left in Path(folder).rglob(f".*{PARTIAL}*"):
+        left.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -129,7 +136,7 @@ def _sha256_file(path: str, size: int, mtime_ns: int) -> str:  # noqa: ARG001 (t
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:
-    """Digest of an input file, or `unreadable` where it cannot be read.
+    """Digest of an input file, or `UNREADABLE` where it cannot be read.
 
     A file that went away or lost its permission is a change of content like any other; what is
     wrong with it is said where it is used.
@@ -137,7 +144,7 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     try:
         return sha256_file(path)
     except OSError:
-        return "unreadable"
+        return UNREADABLE
 
 
 def sha256_json(content: Any) -> str:

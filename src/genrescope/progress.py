@@ -60,8 +60,9 @@ class _Lines:
 
     def _say(self, now: float) -> None:
         rate = self._done / max(now - self._start, 1e-9)
+        left = f", {(self._total - self._done) / rate:.0f} s left" if rate else ""
         print(
-            f"{self._description}: {self._done} of {self._total} {self._unit}, {rate:.3g}/s",
+            f"{self._description}: {self._done} of {self._total} {self._unit}, {rate:.3g}/s{left}",
             file=sys.stderr,
             flush=True,
         )

@@ -103,13 +103,23 @@ def _mono_blocks(
             if not len(block):
                 break
             done += len(block)
-            yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float32)
+            yield _mono(block)
     except soundfile.LibsndfileError as error:
         raise _truncated(info, start + done) from error
     missing = frames - done
     slack = MP3_SLACK_FRAMES + MP3_SLACK_SHARE * info.frames if info.format == "MP3" else 0
     if missing > slack or not done:
         raise _truncated(info, start + done)
+
+
+def _mono(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean of the channels, column by column: numpy's mean of short rows takes 20 times as long."""
+    mono = block[:, 0]
+    if block.shape[1] == 1:
+        return mono
+    for channel in range(1, block.shape[1]):
+        mono = mono + block[:, channel]
+    return mono * np.float32(1 / block.shape[1])
 
 
 def _truncated(info: AudioInfo, frame: int) -> AudioError:

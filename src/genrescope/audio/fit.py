@@ -50,11 +50,13 @@ def fit(
     if how not in ("loop", "pad"):
         raise ValueError(f"how is {how!r}, it should be 'loop' or 'pad'")
     fitted = np.zeros(samples, np.float32)
-    if how == "loop":
-        fitted[:] = np.resize(y, samples)
-    else:
-        kept = y[:samples]
-        fitted[: len(kept)] = kept
+    filled = min(len(y), samples)
+    fitted[:filled] = y[:filled]
+    while how == "loop" and filled < samples:
+        # What is there is whole repetitions, so it goes on with its own beginning.
+        more = min(filled, samples - filled)
+        fitted[filled : filled + more] = fitted[:more]
+        filled += more
     return fitted
 
 

@@ -42,7 +42,7 @@ class Spectrum:
     @property
     def n_frames(self) -> int:
         """Frames of the clip."""
-        return self.power.shape[1]
+        return int(self.power.shape[1])
 
     @property
     def frequencies(self) -> Doubles:
@@ -52,7 +52,7 @@ class Spectrum:
 
 @lru_cache(maxsize=8)
 def _frequencies(sample_rate: int, n_fft: int) -> Doubles:
-    hertz: Doubles = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    hertz: Doubles = np.arange(n_fft // 2 + 1, dtype=np.float64) * (sample_rate / n_fft)
     return hertz
 
 

@@ -1,41 +1,53 @@
-"""A shard: the features of some clips in one file, there whole or not at all."""
+"""A shard: the features of some clips, computed by one process and stored under their digest."""
 
+import hashlib
+import io
 import json
-import struct
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
-from genrescope.features.vector import Features, extract
-from genrescope.files import atomic_path
+from genrescope.features.place import Place
+from genrescope.features.vector import Features, extract, feature_names
+from genrescope.files import sha256_file
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
-PARTS = ("rows", "vectors", "log_mels", "failures")
-DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+METADATA = b"genrescope"
+CLIP_COLUMNS = ("clip", "audio_sha256", "start_s", "duration_s", "failure_kind", "failure_reason")
+ROW, ARRAY = "row", "array"
+
+
+class DamagedShardError(Exception):
+    """A file whose content is not what its name says."""
 
 
 @dataclass(frozen=True)
 class ShardClip:
-    """What of a corpus's row extraction needs."""
+    """What of a clip extraction needs.
 
-    clip_id: str
+    Attributes
+    ----------
+    key : str
+        Digest of the audio file's bytes and the clip's bounds.
+    audio_sha256, path : str
+        The file's digest and its place.
+    start_s, duration_s : float
+        Seconds; without a duration up to the clip's length.
+    """
+
+    key: str
+    audio_sha256: str
     path: str
     start_s: float
     duration_s: float | None
@@ -43,85 +55,161 @@ class ShardClip:
 
 @dataclass(frozen=True)
 class Shard:
-    """Clips that are extracted by one process and stored in one file."""
+    """Clips to extract, what of them, and where to.
 
-    file: Path
+    Attributes
+    ----------
+    place : Place
+    clips : tuple of ShardClip
+    audio, features : settings
+    vectors, log_mels : str or None
+        Folders of the store; None where that is not wanted.
+    """
+
+    place: Place
     clips: tuple[ShardClip, ...]
     audio: AudioSettings
     features: FeatureSettings
-    log_mels: bool
+    vectors: str | None
+    log_mels: str | None
 
 
-def make_shard(shard: Shard) -> int:
-    """Extract a shard's clips and store them; how many clips that were, failed ones included."""
-    done: list[int] = []
-    failures: list[tuple[int, str, str]] = []
-    found: list[Features] = []
+@dataclass(frozen=True)
+class Made:
+    """What came of a shard: how many clips it had, and the tables written, None where unwanted."""
+
+    clips: int
+    vectors: str | None
+    log_mels: str | None
+
+
+def make_shard(shard: Shard) -> Made:
+    """Extract a shard's clips and store them; clips that cannot be used become rows that say so."""
+    found, failures = _extract(shard)
+    table = pd.DataFrame(
+        {
+            "clip": [clip.key for clip in shard.clips],
+            "audio_sha256": [clip.audio_sha256 for clip in shard.clips],
+            "start_s": [clip.start_s for clip in shard.clips],
+            "duration_s": pd.Series([clip.duration_s for clip in shard.clips], dtype="float64"),
+        }
+    )
+    for column in ("kind", "reason"):
+        said = [getattr(failures.get(n), column, None) for n in range(len(table))]
+        table[f"failure_{column}"] = pd.Series(said, dtype="str")
+    done = [n for n in range(len(table)) if n not in failures]
+    vectors = log_mels = None
+    if shard.vectors is not None:
+        values = np.full((len(table), found.vectors.shape[1]), np.nan, np.float32)
+        values[done] = found.vectors
+        columns = pd.DataFrame(values, columns=list(feature_names(shard.features)))
+        vectors = _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1), {})
+    if shard.log_mels is not None:
+        array = _write_array(shard, shard.log_mels, found.log_mels)
+        row = np.full(len(table), -1, np.int32)
+        row[done] = np.arange(len(done))
+        log_mels = _write_table(shard, shard.log_mels, table.assign(row=row), {ARRAY: array})
+    return Made(len(shard.clips), vectors, log_mels)
+
+
+def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
+    failures: dict[int, AudioError] = {}
+    parts: list[Features] = []
     buffer = np.empty((CLIPS_AT_A_TIME, shard.audio.clip_samples), np.float32)
     for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
         filled = 0
-        for row, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
+        for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
             try:
                 buffer[filled] = load_clip(
                     clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
                 )
             except AudioError as error:
-                failures.append((row, error.reason, error.kind))
+                failures[n] = error
             else:
-                done.append(row)
                 filled += 1
         # One thread, in this process or another: rounding may depend on how many there are.
         with threadpool_limits(1):
-            found.append(
+            parts.append(
                 extract(
                     buffer[:filled],
                     audio=shard.audio,
                     features=shard.features,
-                    log_mels=shard.log_mels,
+                    vectors=shard.vectors is not None,
+                    log_mels=shard.log_mels is not None,
                 )
             )
-    with atomic_path(shard.file) as temporary:
-        np.savez(
-            temporary,
-            rows=np.array(done, np.int64),
-            vectors=np.concatenate([part.vectors for part in found]),
-            log_mels=np.concatenate([part.log_mels for part in found]),
-            failures=np.frombuffer(json.dumps(failures).encode(), np.uint8),
-        )
-    return len(shard.clips)
+    joined = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Features(*joined), failures
 
 
-def is_whole(file: Path) -> bool:
-    """Whether a shard is there and every byte of it is as it was written, by its checksums."""
+def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> str:
+    content = pa.BufferOutputStream()
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata({METADATA: json.dumps(about).encode()}), content)
+    return _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
+
+
+def _write_array(shard: Shard, folder: str, log_mels: Floats) -> str:
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(log_mels, "<f4"), allow_pickle=False)
+    return _write(shard, folder, content.getvalue(), ".npy")
+
+
+def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
+    name = f"{folder}/{hashlib.sha256(content).hexdigest()}{suffix}"
+    shard.place.write(name, content)
+    return name
+
+
+def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a shard's table, having checked its digest.
+
+    Parameters
+    ----------
+    place : Place
+    name : str
+        Of a `.parquet` file in the store.
+
+    Returns
+    -------
+    table : DataFrame
+        `CLIP_COLUMNS`, then the features, or the row in the array of log-mels.
+    about : dict
+        `array`: the name of that array.
+
+    Raises
+    ------
+    DamagedShardError
+        Where the file is not what was written.
+    """
+    checked(place, name)
+    table = pq.read_table(place.path(name))
+    about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
+    return table.to_pandas(), about
+
+
+def checked(place: Place, name: str) -> str:
+    """Check that a file of the store has the content its name says; the name.
+
+    Raises
+    ------
+    DamagedShardError
+        Where it has not, or is not there.
+    """
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            return names == {f"{part}.npy" for part in PARTS} and archive.testzip() is None
-    except DAMAGED:
-        return False
+        whole = sha256_file(place.path(name)) == PurePosixPath(name).stem
+    except OSError:
+        whole = False
+    if not whole:
+        raise DamagedShardError(name)
+    return name
 
 
-class ShardContent(NamedTuple):
-    """What a shard's file holds besides the pictures."""
-
-    clip_ids: list[str]
-    vectors: Floats
-    failures: list[tuple[str, str, str]]  # path, reason, kind
-
-
-def read_shard(shard: Shard) -> ShardContent:
-    """Read all but the pictures of a shard's file."""
-    with np.load(shard.file) as stored:
-        failures = json.loads(stored["failures"].tobytes())
-        return ShardContent(
-            [shard.clips[row].clip_id for row in stored["rows"]],
-            stored["vectors"],
-            [(shard.clips[row].path, reason, kind) for row, reason, kind in failures],
-        )
-
-
-def read_log_mels(shard: Shard) -> Floats:
-    """Read the pictures of a shard's file [shape=(clips, n_mels, frames), dtype=float32]."""
-    with np.load(shard.file) as stored:
-        pictures: Floats = stored["log_mels"]
-        return pictures
+def read_log_mels(place: Place, name: str) -> Floats:
+    """Map a shard's array of log-mel spectrograms into memory."""
+    path = place.path(name)
+    try:
+        mapped: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        mapped = np.load(path, allow_pickle=False)  # without clips there is nothing to map
+    return mapped

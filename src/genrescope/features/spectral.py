@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.features import kernels
-from genrescope.features.frames import Doubles, Spectrum, framed_sums, in_blocks
+from genrescope.features.frames import Spectrum, framed_sums, in_blocks
+from genrescope.features.kernels import Doubles
 
 ROLLOFF_SHARE = 0.85  # of the magnitude below the roll-off frequency
 ZERO = 1e-10  # samples this small count as zero, and zero as positive

@@ -1,238 +1,177 @@
-"""Features of whole corpora, kept on disk in shards so that finished work is never done again."""
+"""The feature store: features found by what they were made from, whoever made them, and when."""
 
-import math
+import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from genrescope.config import AudioSettings, FeatureSettings
-from genrescope.corpora.corpus import Corpus
+from genrescope.features.log_mels import LogMels
+from genrescope.features.place import Place
 from genrescope.features.shards import (
-    Shard,
-    ShardClip,
-    is_whole,
-    make_shard,
+    ARRAY,
+    CLIP_COLUMNS,
+    ROW,
+    DamagedShardError,
+    checked,
     read_log_mels,
-    read_shard,
+    read_table,
 )
-from genrescope.features.vector import check_settings, feature_names
-from genrescope.files import atomic_path, content_digest, sha256_json, write_csv
-from genrescope.parallel import cpu_count, map_processes
-from genrescope.progress import progress
+from genrescope.features.vector import feature_names
+from genrescope.files import sha256_json
+from genrescope.parallel import cpu_count
 
-STEP_VERSION = 1  # raise it whenever the numbers of a clip change
-CLIPS_PER_SHARD = 128
+VERSION = 2  # raise it whenever the numbers of a clip change
+SETTINGS, README = "settings.json", "README.md"
+# The settings each kind depends on; changing another one leaves what is stored valid.
+DEPENDS = {
+    "vectors": ("n_fft", "hop_length", "n_mels", "n_mfcc"),
+    "log_mels": ("n_fft", "hop_length", "n_mels", "frames", "frame_fit", "mel_reference"),
+}
+ABOUT = """# Features of sound clips
+
+Written by genrescope, readable without it. A folder holds what was computed with one group of
+settings, which stand in its `settings.json`. Each file is named by the SHA-256 of its content.
+
+- `vectors-*/*.parquet`: a row per clip with its features as columns of 32-bit floats.
+- `log_mels-*/*.parquet` and `.npy`: a row per clip; column `row` says where in the array its
+  log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
+  under `genrescope`.
+
+`clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`. Clips that could not be used have
+a `failure_kind` and a `failure_reason` instead of values.
+"""
+
+Kind = Literal["vectors", "log_mels"]
 
 
-@dataclass(frozen=True)
-class CorpusFeatures:
-    """Features of a corpus.
+class FeatureStore:
+    """Features of clips on disk or behind a URL, by the clips' content and the settings.
+
+    Shards are written whole or not at all, under the digest of their content, so that several
+    processes may write at once and a damaged file is noticed when it is read.
+
+    Parameters
+    ----------
+    url : path-like
+        A folder, or a URL that fsspec knows.
+    audio, features : AudioSettings, FeatureSettings
+        What the features are made with.
 
     Attributes
     ----------
-    clip_ids : list of str
-        The clips that could be used, in the corpus's order.
-    vectors : pandas.DataFrame
-        A row per clip with index `clip_id`, a column per feature.
-    log_mels : numpy.ndarray or None
-        Log-mel pictures [shape=(n_clips, n_mels, frames), dtype=float32] in the order of
-        `clip_ids`, mapped from disk; None where there are none.
-    failures : pandas.DataFrame
-        The clips that could not be used: `path`, `reason`, `kind`.
-    """
-
-    clip_ids: list[str]
-    vectors: pd.DataFrame
-    log_mels: npt.NDArray[np.float32] | None
-    failures: pd.DataFrame
-
-
-def extract_corpus(
-    corpus: Corpus,
-    folder: str | os.PathLike[str],
-    *,
-    audio: AudioSettings | None = None,
-    features: FeatureSettings | None = None,
-    workers: int | None = None,
-    log_mels: bool = True,
-) -> CorpusFeatures:
-    """Extract the features of every clip of a corpus.
-
-    Work is stored in `folder/shards`, each file under a name made from all it depends on: the
-    bytes of the sound files, the clips' bounds, the settings, the version of this step. What is
-    there and whole is not computed again, so that an interrupted call goes on where it stopped.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Its `clips` are extracted, with a genre or not. A corpus of ready features passes through.
-    folder : path-like
-        Gets the log-mels as `<corpus>.logmel.npy` and the shards; made where it is missing.
-    audio, features : AudioSettings, FeatureSettings, optional
-        What to extract.
-    workers : int, optional
-        Processes; the usable cores where not given.
-    log_mels : bool
-        Whether the pictures are wanted.
-
-    Returns
-    -------
-    CorpusFeatures
-        Clips that could not be used are rows of its `failures`.
-
-    Raises
-    ------
-    OutputError
-        Where the folder cannot be written or the disk is full; finished shards stay.
-    ConfigError
-        Where the settings contradict each other.
+    place : Place
+    folders : dict of str to str
+        The folder of each kind, `vectors` and `log_mels`, under these settings.
 
     Examples
     --------
-    >>> from genrescope.corpora.table import clips_frame, failures_frame
-    >>> missing = {"clip_id": "toy/a.wav@0", "path": "/nowhere/a.wav", "start_s": 0.0}
-    >>> corpus = Corpus("toy", "Western", "folder", clips_frame([missing]), failures_frame([]))
-    >>> import tempfile
-    >>> extract_corpus(corpus, tempfile.mkdtemp(), workers=1).failures.iloc[0].to_dict()
-    {'path': '/nowhere/a.wav', 'reason': 'there is no such file', 'kind': 'unreadable'}
+    >>> store = FeatureStore(
+    ...     "memory://features", audio=AudioSettings(), features=FeatureSettings()
+    ... )
+    >>> sorted(store.folders), len(store.vectors())
+    (['log_mels', 'vectors'], 0)
     """
-    if corpus.features is not None:
-        return _ready_features(corpus)
-    audio, features = audio or AudioSettings(), features or FeatureSettings()
-    check_settings(audio, features)
-    folder = Path(folder)
-    shards = _plan(corpus, folder / "shards", audio, features, log_mels=log_mels)
-    with progress(len(corpus.clips), f"features of {corpus.name}") as bar:
-        missing = []
-        for shard in shards:
-            if is_whole(shard.file):
-                bar.advance(len(shard.clips))
-            else:
-                missing.append(shard)
-        # Starting processes takes longer than a shard or two of work is worth saving.
-        workers = min(cpu_count() if workers is None else workers, len(missing))
-        for count in map_processes(make_shard, missing, workers=workers):
-            bar.advance(count)
-    pictures = folder / f"{corpus.name}.logmel.npy" if log_mels else None
-    return _assemble(shards, pictures, features)
+
+    def __init__(
+        self, url: str | os.PathLike[str], *, audio: AudioSettings, features: FeatureSettings
+    ) -> None:
+        self.place = Place(url)
+        self.audio, self.features = audio, features
+        self.settings = {kind: self._settings(kind) for kind in DEPENDS}
+        self.folders = {
+            kind: f"{kind}-{sha256_json(settings)[:16]}" for kind, settings in self.settings.items()
+        }
+
+    def _settings(self, kind: str) -> dict[str, object]:
+        return {
+            "kind": kind,
+            "version": VERSION,
+            "audio": self.audio.model_dump(),
+            "features": {name: getattr(self.features, name) for name in DEPENDS[kind]},
+        }
+
+    def describe(self, kinds: Iterable[Kind]) -> None:
+        """Write what the store and the folders of these kinds are, where it is not said yet."""
+        if README not in self.place.names(""):
+            self.place.write(README, ABOUT.encode())
+        for kind in kinds:
+            folder = self.folders[kind]
+            if SETTINGS not in self.place.names(folder):
+                text = json.dumps(self.settings[kind], indent=2) + "\n"
+                self.place.write(f"{folder}/{SETTINGS}", text.encode())
+
+    def vectors(self) -> pd.DataFrame:
+        """Everything known of feature vectors under these settings.
+
+        Returns
+        -------
+        DataFrame
+            Index `clip`, the key; `failure_kind` and `failure_reason`, null where there are
+            features; a column per feature.
+        """
+        tables = [table for table, _ in self._tables("vectors")]
+        empty = pd.DataFrame(columns=[*CLIP_COLUMNS, *feature_names(self.features)])
+        return _first_of_each(tables, empty)
+
+    def log_mels(self) -> tuple[pd.DataFrame, Sequence[str]]:
+        """Everything known of log-mel spectrograms under these settings.
+
+        Returns
+        -------
+        table : DataFrame
+            Index `clip`; `failure_kind`, `failure_reason`, `part` and `row`: which array, and
+            where in it.
+        arrays : list of str
+            Names of the arrays.
+        """
+        tables: list[pd.DataFrame] = []
+        arrays: list[str] = []
+        for table, about in self._tables("log_mels"):
+            tables.append(table.assign(part=len(arrays)))
+            arrays.append(str(about[ARRAY]))
+        return _first_of_each(tables, pd.DataFrame(columns=[*CLIP_COLUMNS, ROW, "part"])), arrays
+
+    def mapped(self, table: pd.DataFrame, arrays: Sequence[str]) -> LogMels:
+        """The spectrograms of some rows of `log_mels`, in their order, left on disk."""
+        used, part = np.unique(table["part"].to_numpy(np.int64), return_inverse=True)
+        return LogMels(
+            [read_log_mels(self.place, arrays[number]) for number in used],
+            part.astype(np.int64),
+            table[ROW].to_numpy(np.int64),
+            (self.features.n_mels, self.features.frames),
+        )
+
+    def _tables(self, kind: Kind) -> list[tuple[pd.DataFrame, dict[str, object]]]:
+        """Every whole shard of a kind; damaged ones are removed, which is said."""
+        folder = self.folders[kind]
+        names = [f"{folder}/{n}" for n in self.place.names(folder) if n.endswith(".parquet")]
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            found = list(pool.map(self._read, names))
+        return [shard for shard in found if shard is not None]
+
+    def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
+        try:
+            table, about = read_table(self.place, name)
+            if ARRAY in about:
+                checked(self.place, str(about[ARRAY]))
+        except DamagedShardError as error:
+            print(
+                f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",
+                file=sys.stderr,
+            )
+            self.place.remove(str(error))
+            self.place.remove(name)
+            return None
+        return table, about
 
 
-def export(
-    features: CorpusFeatures,
-    corpus: Corpus,
-    csv_path: str | os.PathLike[str],
-) -> None:
-    """Write the features as the paper has them: a CSV whose rows are those of the `.npy`.
-
-    Parameters
-    ----------
-    features : CorpusFeatures
-        From `extract_corpus`.
-    corpus : Corpus
-        The corpus they were extracted from.
-    csv_path : path-like
-        Gets `clip_id`, the features, `label`, `genre` and `group`, a row per clip.
-
-    Raises
-    ------
-    OutputError
-        Where a file cannot be written.
-    """
-    about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
-    table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
-    write_csv(csv_path, table)
-
-
-def _ready_features(corpus: Corpus) -> CorpusFeatures:
-    assert corpus.features is not None
-    clip_ids = [str(clip_id) for clip_id in corpus.clips["clip_id"]]
-    return CorpusFeatures(clip_ids, corpus.features.loc[clip_ids], None, _failure_table([]))
-
-
-def _plan(
-    corpus: Corpus,
-    folder: Path,
-    audio: AudioSettings,
-    features: FeatureSettings,
-    *,
-    log_mels: bool,
-) -> list[Shard]:
-    """Divide the clips among shards, whose names say all that their content depends on."""
-    columns = corpus.clips[["clip_id", "path", "start_s", "duration_s"]]
-    clips = [
-        ShardClip(str(clip_id), str(path), _seconds(start_s) or 0.0, _seconds(duration_s))
-        for clip_id, path, start_s, duration_s in columns.itertuples(index=False)
-    ]
-    digests = _digests({clip.path for clip in clips})
-    settings = {
-        "version": STEP_VERSION,
-        "audio": audio.model_dump(),
-        "features": features.model_dump(),
-        "log_mels": log_mels,
-    }
-    shards = []
-    for first in range(0, len(clips), CLIPS_PER_SHARD):
-        part = tuple(clips[first : first + CLIPS_PER_SHARD])
-        # Paths are left out: a corpus that moved is still the same corpus.
-        content = [[c.clip_id, digests[c.path], c.start_s, c.duration_s] for c in part]
-        key = sha256_json({**settings, "clips": content})
-        shards.append(Shard(folder / f"{key}.npz", part, audio, features, log_mels))
-    return shards
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
-
-
-def _digests(paths: set[str]) -> dict[str, str]:
-    ordered = sorted(paths)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        return dict(zip(ordered, pool.map(content_digest, ordered), strict=True))
-
-
-def _assemble(
-    shards: Sequence[Shard], log_mel_file: Path | None, features: FeatureSettings
-) -> CorpusFeatures:
-    clip_ids: list[str] = []
-    failures: list[tuple[str, str, str]] = []
-    vectors = [np.empty((0, len(feature_names(features))), np.float32)]
-    for shard in shards:
-        content = read_shard(shard)
-        clip_ids += content.clip_ids
-        vectors.append(content.vectors)
-        failures += content.failures
-    table = pd.DataFrame(
-        np.concatenate(vectors),
-        index=pd.Index(clip_ids, dtype="str", name="clip_id"),
-        columns=list(feature_names(features)),
-    )
-    pictures = None
-    if log_mel_file is not None:
-        shape = (len(clip_ids), features.n_mels, features.frames)
-        pictures = _join_log_mels(shards, log_mel_file, shape)
-    return CorpusFeatures(clip_ids, table, pictures, _failure_table(failures))
-
-
-def _join_log_mels(
-    shards: Sequence[Shard], path: Path, shape: tuple[int, int, int]
-) -> npt.NDArray[np.float32]:
-    """Write the shards' pictures into one file, a shard at a time, and map it into memory."""
-    header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    # Not through a writable memory map: a full disk would end the process instead of an error.
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for shard in shards:
-            file.write(np.ascontiguousarray(read_log_mels(shard), "<f4").data)
-    # An empty file cannot be mapped.
-    return np.load(path, mmap_mode="r" if shape[0] else None)  # type: ignore[no-any-return]
-
-
-def _failure_table(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["path", "reason", "kind"], dtype="str")
+def _first_of_each(tables: Sequence[pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:
+    # Two processes at work on one corpus may have stored a clip twice, with the same values.
+    table = pd.concat(tables, ignore_index=True) if tables else empty
+    return table.drop_duplicates("clip").set_index("clip")

@@ -57,7 +57,7 @@ class Features(NamedTuple):
     Attributes
     ----------
     vectors : numpy.ndarray [shape=(n_clips, n_features), dtype=float32]
-        Columns as `feature_names` says.
+        Columns as `feature_names` says; no clips where they were not asked for.
     log_mels : numpy.ndarray [shape=(n_clips, n_mels, frames), dtype=float32]
         Decibels; no clips where they were not asked for.
     """
@@ -71,6 +71,7 @@ def extract(
     *,
     audio: AudioSettings | None = None,
     features: FeatureSettings | None = None,
+    vectors: bool = True,
     log_mels: bool = True,
 ) -> Features:
     """Compute the feature vectors and log-mel pictures of clips.
@@ -83,8 +84,8 @@ def extract(
         Sample rate and clip length.
     features : FeatureSettings, optional
         Frames, bands, and how the picture is made.
-    log_mels : bool
-        Whether the pictures are wanted.
+    vectors, log_mels : bool
+        Which of the two are wanted.
 
     Returns
     -------
@@ -119,9 +120,9 @@ def extract(
         raise ValueError(
             f"waveforms have shape {waveforms.shape}, it should be (n, {audio.clip_samples})"
         )
-    n_pictures = len(waveforms) if log_mels else 0
+    n_vectors, n_pictures = (len(waveforms) if wanted else 0 for wanted in (vectors, log_mels))
     found = Features(
-        np.empty((len(waveforms), len(feature_names(features))), np.float32),
+        np.empty((n_vectors, len(feature_names(features))), np.float32),
         np.empty((n_pictures, features.n_mels, features.frames), np.float32),
     )
     for row, waveform in enumerate(waveforms):
@@ -132,7 +133,8 @@ def extract(
             hop_length=features.hop_length,
         )
         decibels = mel_db(clip, n_mels=features.n_mels)
-        found.vectors[row] = _vector(clip, decibels, n_mfcc=features.n_mfcc)
+        if vectors:
+            found.vectors[row] = _vector(clip, decibels, n_mfcc=features.n_mfcc)
         if log_mels:
             found.log_mels[row] = log_mel(
                 decibels,

@@ -16,11 +16,12 @@ from torch import nn
 from torch.nn import functional
 
 from genrescope.errors import TrainingError
+from genrescope.features.log_mels import LogMels
 from genrescope.models.network import SMALLEST
 from genrescope.parallel import cpu_count
 from genrescope.progress import progress
 
-Maps = npt.NDArray[np.floating[Any]]
+Maps = npt.NDArray[np.floating[Any]] | LogMels
 State = dict[str, torch.Tensor]
 
 CHUNK_CLIPS = 64  # clips read at a time where no gradient is needed: 4 MiB of 128 x 128 maps
@@ -110,8 +111,8 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def checked_maps(X: Any) -> Maps:
-    """View X as an array of maps, without reading a memory-mapped one."""
-    maps = np.asarray(X)
+    """View X as an array of maps, without reading what lies on disk."""
+    maps: Maps = X if isinstance(X, LogMels) else np.asarray(X)
     if maps.dtype.kind not in "fiu":
         raise ValueError(f"X has values of type {maps.dtype}, decibels are numbers")
     if maps.ndim != 3:

@@ -15,18 +15,18 @@ from genrescope.explanations.shapley import shap_values
 from genrescope.files import atomic_path, write_csv, write_json
 from genrescope.report.figures import grad_cam_figure, save_figure, shap_figure
 from genrescope.study.material import Material
-from genrescope.study.training import gather
+from genrescope.study.training import gather, pick
 
 
 def choose_clips(
-    members: Sequence[Material], *, kind: str, seed: int, at_most: int
+    members: Sequence[Material], *, seed: int, at_most: int
 ) -> tuple[Any, pd.DataFrame]:
     """Held-out clips to explain, drawn by a seed where there are more than asked for."""
-    X, clips = gather(members, "test", kind=kind, seed=seed)
+    X, clips = gather(members, "test", kind="vectors", seed=seed)
     if len(clips) <= at_most:
         return X, clips
     rows = np.sort(np.random.default_rng(seed).choice(len(clips), at_most, replace=False))
-    return (X.iloc[rows] if kind == "vectors" else X[rows]), clips.iloc[rows]
+    return pick(X, rows), clips.iloc[rows]
 
 
 def explain_trees(
@@ -64,7 +64,7 @@ def explain_trees(
         `scale`, `n` and the additivity `residual`.
     """
     at_most = config.explanations.shap_clips
-    X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
+    X, clips = choose_clips(members, seed=seed, at_most=at_most)
     explained = shap_values(load(), X)
     summary = {
         "scale": explained.scale,

@@ -1,11 +1,11 @@
 """A corpus ready to learn from: usable clips, their features and their splits."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from genrescope.config import (
@@ -19,9 +19,12 @@ from genrescope.corpora.corpus import Corpus, regroup
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.split import split_clips
 from genrescope.errors import CorpusError
-from genrescope.features.store import CorpusFeatures, export, extract_corpus
+from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
+from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
+
+STORE = Path("features", "store")  # in the run directory, where the study names no other
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,14 @@ class Material:
 
         Returns
         -------
-        DataFrame [shape=(n, n_features)] or numpy.ndarray [shape=(n, n_mels, frames)]
+        DataFrame [shape=(n, n_features)] or LogMels [shape=(n, n_mels, frames)]
         """
         if kind == "vectors":
             return self.features.vectors.loc[list(clip_ids)]
         if self.features.log_mels is None:
             raise CorpusError(f"the corpus {self.name} is a table of features: it has no log-mels")
         rows = pd.Index(self.features.clip_ids).get_indexer(pd.Index(list(clip_ids)))
-        return np.asarray(self.features.log_mels[rows])
+        return self.features.log_mels.rows(rows)
 
     def digest(self, *, audio: AudioSettings, features: FeatureSettings) -> str:
         """Digest of all that a model can learn or be tested on here, splits included."""
@@ -140,7 +143,7 @@ def prepare_corpus(
 def prepare_material(
     corpus: Corpus,
     *,
-    folder: Path,
+    store: str | Path,
     audio: AudioSettings,
     features: FeatureSettings,
     split: SplitSettings,
@@ -152,8 +155,8 @@ def prepare_material(
     Parameters
     ----------
     corpus : Corpus
-    folder : pathlib.Path
-        Where finished features are kept, shard by shard.
+    store : path-like
+        Folder or URL of the feature store.
     audio, features, split
         Settings of the study.
     workers : int or None
@@ -168,7 +171,7 @@ def prepare_material(
     """
     extracted = extract_corpus(
         replace(corpus, clips=corpus.usable),
-        folder,
+        store,
         audio=audio,
         features=features,
         workers=workers,
@@ -195,7 +198,7 @@ def prepare_material(
 def prepare_materials(
     config: StudyConfig,
     taxonomy: Taxonomy,
-    out: Path,
+    ledger: Ledger,
     *,
     workers: int | None,
     log_mels: bool,
@@ -206,8 +209,8 @@ def prepare_materials(
     ----------
     config : StudyConfig
     taxonomy : Taxonomy
-    out : pathlib.Path
-        The run directory; gets `corpora/` and `features/`.
+    ledger : Ledger
+        Of the run directory, which gets `corpora/` and `features/`.
     workers : int or None
         Processes that extract; the usable cores where None.
     log_mels : bool
@@ -218,9 +221,18 @@ def prepare_materials(
     ConfigError, CorpusError
         Where a corpus cannot be used, or the corpora cannot be compared.
     """
+    out = ledger.folder
     corpora = {
-        name: prepare_corpus(
-            name, settings, taxonomy=taxonomy, audio=config.audio, made_in=out / "audio"
+        name: ledger.timed(
+            f"index {name}",
+            functools.partial(
+                prepare_corpus,
+                name,
+                settings,
+                taxonomy=taxonomy,
+                audio=config.audio,
+                made_in=out / "audio",
+            ),
         )
         for name, settings in config.corpora.items()
     }
@@ -228,16 +240,30 @@ def prepare_materials(
     materials = {}
     for name, corpus in corpora.items():
         corpus.to_parquet(out / "corpora" / f"{name}.parquet")
-        materials[name] = prepare_material(
-            corpus,
-            folder=out / "features",
-            audio=config.audio,
-            features=config.features,
-            split=config.split,
-            workers=workers,
-            log_mels=log_mels,
+        material = ledger.timed(
+            f"features and splits of {name}",
+            functools.partial(
+                prepare_material,
+                corpus,
+                store=config.store or out / STORE,
+                audio=config.audio,
+                features=config.features,
+                split=config.split,
+                workers=workers,
+                log_mels=log_mels,
+            ),
+            worked=lambda material: material.features.extracted > 0,
         )
-        export(materials[name].features, corpus, out / "features" / f"{name}.csv")
+        files = [out / "features" / f"{name}.csv"]
+        if material.features.log_mels is not None:
+            files.append(out / "features" / f"{name}.logmel.npy")
+        ledger.run(
+            f"write the features of {name}",
+            material.digest(audio=config.audio, features=config.features),
+            files,
+            functools.partial(export, material.features, corpus, *files),
+        )
+        materials[name] = material
     return materials
 
 

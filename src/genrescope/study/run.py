@@ -113,7 +113,7 @@ class _Study:
         self.materials = prepare_materials(
             config,
             self.taxonomy,
-            self.out,
+            self.ledger,
             workers=self.workers,
             log_mels="log_mels" in self.inputs.values(),
         )

@@ -11,7 +11,7 @@ from genrescope.config import AudioSettings, FeatureSettings, ModelSettings, Spl
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.index import index_corpus
 from genrescope.errors import ConfigError
-from genrescope.features.store import CorpusFeatures, export, extract_corpus
+from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
 from genrescope.study.material import prepare_material
 from genrescope.study.training import train_bundle
@@ -65,14 +65,18 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
     )
 
 
-def write_features(corpus: Corpus, folder: Path, *, workers: int | None = None) -> CorpusFeatures:
+def write_features(
+    corpus: Corpus, folder: Path, *, store: str | None = None, workers: int | None = None
+) -> CorpusFeatures:
     """Extract a corpus's features into a folder, as a CSV and a `.npy`.
 
     Parameters
     ----------
     corpus : Corpus
     folder : pathlib.Path
-        Gets `<corpus>.csv` and `<corpus>.logmel.npy`, and the shards they were made from.
+        Gets `<corpus>.csv` and `<corpus>.logmel.npy`.
+    store : str, optional
+        Folder or URL of the feature store; `folder/store` where not given.
     workers : int, optional
         Processes; the usable cores where not given.
 
@@ -81,8 +85,8 @@ def write_features(corpus: Corpus, folder: Path, *, workers: int | None = None) 
     OutputError
         Where the folder cannot be written.
     """
-    extracted = extract_corpus(corpus, folder, workers=workers)
-    export(extracted, corpus, folder / f"{corpus.name}.csv")
+    extracted = extract_corpus(corpus, store or folder / "store", workers=workers)
+    export(extracted, corpus, folder / f"{corpus.name}.csv", folder / f"{corpus.name}.logmel.npy")
     return extracted
 
 
@@ -95,6 +99,7 @@ def train_single(
     params: Mapping[str, Any] | None = None,
     group: str = "artist",
     seed: int = 0,
+    store: str | None = None,
     workers: int | None = None,
 ) -> Trained:
     """Train one model on one corpus and keep it as a bundle.
@@ -106,7 +111,7 @@ def train_single(
     ----------
     corpus : Corpus
     out : pathlib.Path
-        The bundle. Extracted features are kept beside it, in `<out>.features`.
+        The bundle.
     kind : str
         `forest`, `boosting` or `cnn`.
     taxonomy : Taxonomy
@@ -117,6 +122,8 @@ def train_single(
         `artist`, `track` or `none`.
     seed : int
         Of the split and the model.
+    store : str, optional
+        Folder or URL of the feature store; `<out>.features` beside the bundle where not given.
     workers : int, optional
         Processes for extraction; the usable cores where not given.
 
@@ -141,7 +148,7 @@ def train_single(
     audio, features = AudioSettings(), FeatureSettings()
     material = prepare_material(
         corpus,
-        folder=out.with_name(f"{out.name}.features"),
+        store=store or out.with_name(f"{out.name}.features"),
         audio=audio,
         features=features,
         split=SplitSettings.parse({"group": group, "seeds": (seed,)}),

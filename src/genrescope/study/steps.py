@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from genrescope import __version__
 from genrescope.errors import OutputError
-from genrescope.files import PARTIAL, output_errors, read_json, sha256_file, sha256_json, write_json
+from genrescope.files import output_errors, read_json, sha256_file, sha256_json, sweep, write_json
 
 LEDGER = ".steps"
+Outcome = TypeVar("Outcome")
 
 
 @dataclass
@@ -71,9 +72,7 @@ class Ledger:
                 "another run is at work in this folder; wait for it or give another --out",
                 path=self.folder,
             ) from error
-        # What a killed run was writing; the lock says that no run is at work here now.
-        for left in self.folder.rglob(f".*{PARTIAL}*"):
-            left.unlink(missing_ok=True)
+        sweep(self.folder)
         if self.fresh:
             for record in self._records():
                 record.unlink()
@@ -143,6 +142,43 @@ class Ledger:
         self.computed.append(name)
         self.durations[name] = seconds
         return result
+
+    def timed(
+        self,
+        name: str,
+        compute: Callable[[], Outcome],
+        *,
+        worked: Callable[[Outcome], bool] = lambda _: True,
+    ) -> Outcome:
+        """Run what keeps its own books of finished work, and remember how long it took.
+
+        Parameters
+        ----------
+        name : str
+            What is done; unique in the run.
+        compute : callable
+            Does it.
+        worked : callable
+            Whether there was anything to do, by what `compute` returned; where not, the time it
+            took when there was is what counts.
+
+        Returns
+        -------
+        object
+            What `compute` returned.
+        """
+        start = time.perf_counter()
+        outcome = compute()
+        seconds = time.perf_counter() - start
+        self._visited[name] = ""
+        record = _read_record(self._record(name))
+        if record is not None and not worked(outcome):
+            seconds = record["seconds"]
+        else:
+            entry = {"name": name, "key": "", "seconds": seconds, "files": {}, "result": None}
+            write_json(self._record(name), entry)
+        self.durations[name] = seconds
+        return outcome
 
     def key(self, name: str) -> str:
         """Digest of everything a step of this run depended on."""

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from genrescope.config import AudioSettings, FeatureSettings, ModelSettings
 from genrescope.errors import TrainingError
 from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell
+from genrescope.features.log_mels import LogMels
 from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
@@ -36,7 +38,7 @@ def gather(
 
     Returns
     -------
-    X : DataFrame or numpy.ndarray [shape=(n, ...)]
+    X : DataFrame or LogMels [shape=(n, ...)]
     clips : DataFrame [shape=(n, ...)]
         In the same order.
     """
@@ -45,8 +47,13 @@ def gather(
         ids = list(member.clips.index) if part == "all" else member.part(part, seed=seed)
         inputs.append(member.inputs(kind, ids))
         clips.append(member.clips.loc[ids])
-    X = pd.concat(inputs) if kind == "vectors" else np.concatenate(inputs)
+    X = pd.concat(inputs) if kind == "vectors" else LogMels.joined(inputs)
     return X, pd.concat(clips)
+
+
+def pick(X: Any, rows: npt.NDArray[np.int64]) -> Any:
+    """Some rows of what `gather` gives, without reading what lies on disk."""
+    return X.rows(rows) if isinstance(X, LogMels) else X.iloc[rows]
 
 
 def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int) -> Any:
@@ -78,12 +85,12 @@ def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int
             "classifier needs two or more"
         )
     X_validation, validation = gather(members, "validation", kind=model.input, seed=seed)
-    known = validation["genre"].isin(present).to_numpy()
+    known = np.flatnonzero(validation["genre"].isin(present))
     return model.fit(
         X,
         clips["genre"].to_numpy(dtype=object),
-        validation=(X_validation[known], validation["genre"].to_numpy(dtype=object)[known])
-        if known.any()
+        validation=(pick(X_validation, known), validation["genre"].to_numpy(dtype=object)[known])
+        if len(known)
         else None,
     )
 

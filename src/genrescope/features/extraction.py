@@ -1,0 +1,267 @@
+"""Features of whole corpora: what the store has is taken from it, the rest is extracted into it."""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genrescope.audio.fit import load_clip
+from genrescope.config import AudioSettings, FeatureSettings
+from genrescope.corpora.corpus import Corpus
+from genrescope.errors import AudioError
+from genrescope.features.log_mels import LogMels
+from genrescope.features.shards import Shard, ShardClip, make_shard
+from genrescope.features.store import FeatureStore, Kind
+from genrescope.features.vector import check_settings, feature_names
+from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
+from genrescope.parallel import cpu_count, map_processes
+from genrescope.progress import progress
+
+CLIPS_PER_SHARD = 128
+CLIPS_AT_A_TIME = 256  # spectrograms held while they are exported
+
+
+@dataclass(frozen=True)
+class CorpusFeatures:
+    """Features of a corpus.
+
+    Attributes
+    ----------
+    clip_ids : list of str
+        The clips that could be used, in the corpus's order.
+    vectors : pandas.DataFrame
+        A row per clip with index `clip_id`, a column per feature.
+    log_mels : LogMels or None
+        Log-mel spectrograms [shape=(n_clips, n_mels, frames), dtype=float32] in the order of
+        `clip_ids`, left on disk; None where they were not asked for.
+    failures : pandas.DataFrame
+        The clips that could not be used: `path`, `reason`, `kind`.
+    extracted : int
+        Clips that were extracted now, not found in the store.
+    """
+
+    clip_ids: list[str]
+    vectors: pd.DataFrame
+    log_mels: LogMels | None
+    failures: pd.DataFrame
+    extracted: int = 0
+
+
+def extract_corpus(
+    corpus: Corpus,
+    store: str | os.PathLike[str],
+    *,
+    audio: AudioSettings | None = None,
+    features: FeatureSettings | None = None,
+    workers: int | None = None,
+    log_mels: bool = True,
+) -> CorpusFeatures:
+    """Extract the features of every clip of a corpus that the store does not have yet.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its `clips` are extracted, with a genre or not. A corpus of ready features passes through.
+    store : path-like
+        Folder or URL of the feature store; made where it is missing. Clips are found in it by the
+        bytes of their sound file, their bounds and the settings, whatever corpus they came with,
+        so that an interrupted call goes on where it stopped.
+    audio, features : AudioSettings, FeatureSettings, optional
+        What to extract.
+    workers : int, optional
+        Processes; the usable cores where not given.
+    log_mels : bool
+        Whether the spectrograms are wanted.
+
+    Returns
+    -------
+    CorpusFeatures
+        Clips that could not be used are rows of its `failures`.
+
+    Raises
+    ------
+    OutputError
+        Where the store cannot be written or the disk is full; finished shards stay.
+    ConfigError
+        Where the settings contradict each other, or the store's URL cannot be used.
+
+    Examples
+    --------
+    >>> from genrescope.corpora.table import clips_frame, failures_frame
+    >>> missing = {"clip_id": "toy/a.wav@0", "path": "/nowhere/a.wav", "start_s": 0.0}
+    >>> corpus = Corpus("toy", "Western", "folder", clips_frame([missing]), failures_frame([]))
+    >>> extract_corpus(corpus, "memory://none", workers=1).failures.iloc[0].to_dict()
+    {'path': '/nowhere/a.wav', 'reason': 'there is no such file', 'kind': 'unreadable'}
+    """
+    if corpus.features is not None:
+        return _ready_features(corpus)
+    audio, features = audio or AudioSettings(), features or FeatureSettings()
+    check_settings(audio, features)
+    clips = _keyed(corpus)
+    found = FeatureStore(store, audio=audio, features=features)
+    with found.place.in_use():
+        shards = _plan(found, clips, log_mels=log_mels)
+        extracted = sum(len(shard.clips) for shard in shards)
+        if shards:
+            found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
+            with progress(extracted, f"features of {corpus.name}") as bar:
+                # Starting processes takes longer than a shard of work is worth saving.
+                workers = min(cpu_count() if workers is None else workers, len(shards))
+                for made in map_processes(make_shard, shards, workers=workers):
+                    bar.advance(made.clips)
+        return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
+
+
+def export(
+    features: CorpusFeatures,
+    corpus: Corpus,
+    csv_path: str | os.PathLike[str],
+    npy_path: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write the features as the paper has them: a CSV, and a `.npy` with the same rows.
+
+    Parameters
+    ----------
+    features : CorpusFeatures
+        From `extract_corpus`.
+    corpus : Corpus
+        The corpus they were extracted from.
+    csv_path : path-like
+        Gets `clip_id`, the features, `label`, `genre` and `group`, a row per clip.
+    npy_path : path-like, optional
+        Gets the log-mel spectrograms [shape=(n_clips, n_mels, frames), dtype=float32], decibels;
+        a few are held in memory at a time.
+
+    Raises
+    ------
+    OutputError
+        Where a file cannot be written.
+    """
+    about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
+    table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
+    write_csv(csv_path, table)
+    if npy_path is None or features.log_mels is None:
+        return
+    header: dict[str, Any] = {
+        "descr": "<f4",
+        "fortran_order": False,
+        "shape": features.log_mels.shape,
+    }
+    # Not through a writable memory map: a full disk would end the process instead of an error.
+    with atomic_path(npy_path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for first in range(0, len(features.log_mels), CLIPS_AT_A_TIME):
+            file.write(features.log_mels[first : first + CLIPS_AT_A_TIME].astype("<f4").data)
+
+
+def _ready_features(corpus: Corpus) -> CorpusFeatures:
+    assert corpus.features is not None
+    clip_ids = [str(clip_id) for clip_id in corpus.clips["clip_id"]]
+    return CorpusFeatures(clip_ids, corpus.features.loc[clip_ids], None, _failure_table([]))
+
+
+def _keyed(corpus: Corpus) -> list[ShardClip]:
+    """The corpus's clips under keys that say what they contain."""
+    paths = [str(path) for path in corpus.clips["path"]]
+    unique = sorted(set(paths))
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        digests = dict(zip(unique, pool.map(content_digest, unique), strict=True))
+    bounds = corpus.clips[["start_s", "duration_s"]].itertuples(index=False)
+    clips = []
+    for path, (start, duration) in zip(paths, bounds, strict=True):
+        start_s = 0.0 if math.isnan(start) else float(start)
+        duration_s = None if math.isnan(duration) else float(duration)
+        content = f"{digests[path]}:{start_s!r}:{duration_s!r}"
+        key = hashlib.sha256(content.encode()).hexdigest()
+        clips.append(ShardClip(key, digests[path], path, start_s, duration_s))
+    return clips
+
+
+def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) -> list[Shard]:
+    """Shards of what the store lacks, in the order of the clips.
+
+    A shard is full unless it is the last. So the shards that an interrupted call would still have
+    made are those that the next one plans.
+    """
+    wanted: list[Kind] = ["vectors", "log_mels"] if log_mels else ["vectors"]
+    known = {"vectors": set(found.vectors().index)}
+    if log_mels:
+        known["log_mels"] = set(found.log_mels()[0].index)
+    missing: dict[tuple[Kind, ...], dict[str, ShardClip]] = {}
+    for clip in clips:
+        lacking = tuple(kind for kind in wanted if clip.key not in known[kind])
+        # A file that cannot be opened has no content to be known by.
+        if lacking and clip.audio_sha256 != UNREADABLE:
+            missing.setdefault(lacking, {}).setdefault(clip.key, clip)
+    return [
+        Shard(
+            found.place,
+            part,
+            found.audio,
+            found.features,
+            **{kind: found.folders[kind] if kind in lacking else None for kind in found.folders},
+        )
+        for lacking, of_kind in missing.items()
+        for part in _cut(list(of_kind.values()))
+    ]
+
+
+def _cut(clips: Sequence[ShardClip]) -> Iterator[tuple[ShardClip, ...]]:
+    for first in range(0, len(clips), CLIPS_PER_SHARD):
+        yield tuple(clips[first : first + CLIPS_PER_SHARD])
+
+
+def _assemble(
+    found: FeatureStore,
+    corpus: Corpus,
+    clips: Sequence[ShardClip],
+    *,
+    log_mels: bool,
+    extracted: int,
+) -> CorpusFeatures:
+    stored = found.vectors()
+    rows = stored.reindex([clip.key for clip in clips])
+    failed = rows["failure_kind"].notna().to_numpy()
+    unread = np.array([clip.audio_sha256 == UNREADABLE for clip in clips], dtype=bool)
+    failures = []
+    for n, clip in enumerate(clips):
+        if not (failed[n] or unread[n]):
+            continue
+        if unread[n]:
+            error = _why_unreadable(clip, found.audio)
+            failures.append((clip.path, error.reason, error.kind))
+        else:
+            row = rows.iloc[n]
+            failures.append((clip.path, str(row["failure_reason"]), str(row["failure_kind"])))
+    used = ~(failed | unread)
+    clip_ids = [str(clip_id) for clip_id in corpus.clips["clip_id"].to_numpy()[used]]
+    names = list(feature_names(found.features))
+    vectors = pd.DataFrame(
+        rows.loc[used, names].to_numpy(np.float32),
+        index=pd.Index(clip_ids, dtype="str", name="clip_id"),
+        columns=names,
+    )
+    maps = None
+    if log_mels:
+        table, arrays = found.log_mels()
+        keys = [clip.key for clip, one in zip(clips, used, strict=True) if one]
+        maps = found.mapped(table.loc[keys], arrays)
+    return CorpusFeatures(clip_ids, vectors, maps, _failure_table(failures), extracted)
+
+
+def _why_unreadable(clip: ShardClip, audio: AudioSettings) -> AudioError:
+    try:
+        load_clip(clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=audio)
+    except AudioError as error:
+        return error
+    return AudioError("the file could not be read at first; run again", path=clip.path)
+
+
+def _failure_table(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["path", "reason", "kind"], dtype="str")
