@@ -15,7 +15,7 @@ endif
 install: $(STAMP)
 
 # torch comes first and by itself: with it present, nothing below asks for another build of it.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(wildcard src/genrescope/features/_*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "genrescope needs Python 3.11 or newer: make install PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \

@@ -65,7 +65,9 @@ def demo(
 def study(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME].")] = None,
-    fresh: Annotated[bool, typer.Option(help="Take every step again; the features in the store stay.")] = False,
+    fresh: Annotated[
+        bool, typer.Option(help="Take every step again; features in the store stay.")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Train and test every model on every pairing of corpora, explain, and write the report."""

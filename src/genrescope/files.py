@@ -131,7 +131,7 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
 
 @functools.lru_cache(maxsize=200_000)
 def _sha256_file(path: str, size: int, mtime_ns: int) -> str:  # noqa: ARG001 (the cache's key)
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb", buffering=0) as file:  # the digest has a buffer of its own
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -34,7 +34,12 @@ typedef float half_vector __attribute__((vector_size(DOUBLE_FRAMES * sizeof(floa
 typedef int32_t half_mask __attribute__((vector_size(DOUBLE_FRAMES * sizeof(int32_t))));
 
 typedef float four __attribute__((vector_size(16), aligned(sizeof(float))));
+#ifdef __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
 typedef int32_t order __attribute__((vector_size(16)));
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (order){i, j, k, l})
+#endif
 
 /* Samples from `start` on, zero outside the sound, as hop rows of `width` columns. */
 static inline void transpose(const float *y, int64_t n_samples, int64_t start, int64_t hop,
@@ -48,14 +53,14 @@ static inline void transpose(const float *y, int64_t n_samples, int64_t start, i
                 for (int i = 0; i < 4; i++)
                     in[i] = *(const four *)(y + (c + i) * hop + r);
                 for (int i = 0; i < 2; i++) {
-                    low[i] = __builtin_shuffle(in[2 * i], in[2 * i + 1], (order){0, 4, 1, 5});
-                    high[i] = __builtin_shuffle(in[2 * i], in[2 * i + 1], (order){2, 6, 3, 7});
+                    low[i] = SHUFFLE(in[2 * i], in[2 * i + 1], 0, 4, 1, 5);
+                    high[i] = SHUFFLE(in[2 * i], in[2 * i + 1], 2, 6, 3, 7);
                 }
                 float *out = rows + r * width + c;
-                *(four *)out = __builtin_shuffle(low[0], low[1], (order){0, 1, 4, 5});
-                *(four *)(out + width) = __builtin_shuffle(low[0], low[1], (order){2, 3, 6, 7});
-                *(four *)(out + 2 * width) = __builtin_shuffle(high[0], high[1], (order){0, 1, 4, 5});
-                *(four *)(out + 3 * width) = __builtin_shuffle(high[0], high[1], (order){2, 3, 6, 7});
+                *(four *)out = SHUFFLE(low[0], low[1], 0, 1, 4, 5);
+                *(four *)(out + width) = SHUFFLE(low[0], low[1], 2, 3, 6, 7);
+                *(four *)(out + 2 * width) = SHUFFLE(high[0], high[1], 0, 1, 4, 5);
+                *(four *)(out + 3 * width) = SHUFFLE(high[0], high[1], 2, 3, 6, 7);
             }
         return;
     }

@@ -24,6 +24,7 @@ from genrescope.parallel import cpu_count, map_processes
 from genrescope.progress import progress
 
 CLIPS_PER_SHARD = 128
+FILES_AT_A_TIME = 256  # of a thread that digests them
 CLIPS_AT_A_TIME = 256  # spectrograms held while they are exported
 
 
@@ -168,19 +169,27 @@ def _ready_features(corpus: Corpus) -> CorpusFeatures:
 
 def _keyed(corpus: Corpus) -> list[ShardClip]:
     """The corpus's clips under keys that say what they contain."""
-    paths = [str(path) for path in corpus.clips["path"]]
-    unique = sorted(set(paths))
+    table = corpus.clips[["path", "start_s", "duration_s"]]
+    paths = sorted(set(table["path"]))
+    parts = [
+        paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)
+    ]
+    digests: dict[str, str] = {}
     with ThreadPoolExecutor(cpu_count()) as pool:
-        digests = dict(zip(unique, pool.map(content_digest, unique), strict=True))
-    bounds = corpus.clips[["start_s", "duration_s"]].itertuples(index=False)
+        for part, found in zip(parts, pool.map(_digests, parts), strict=True):
+            digests.update(zip(part, found, strict=True))
     clips = []
-    for path, (start, duration) in zip(paths, bounds, strict=True):
+    for path, start, duration in table.itertuples(index=False):
         start_s = 0.0 if math.isnan(start) else float(start)
         duration_s = None if math.isnan(duration) else float(duration)
         content = f"{digests[path]}:{start_s!r}:{duration_s!r}"
         key = hashlib.sha256(content.encode()).hexdigest()
         clips.append(ShardClip(key, digests[path], path, start_s, duration_s))
     return clips
+
+
+def _digests(paths: Sequence[str]) -> list[str]:
+    return [content_digest(path) for path in paths]
 
 
 def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) -> list[Shard]:

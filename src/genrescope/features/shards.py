@@ -32,7 +32,7 @@ class DamagedShardError(Exception):
     """A file whose content is not what its name says."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardClip:
     """What of a clip extraction needs.
 
