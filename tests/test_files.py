@@ -1,8 +1,10 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from genrescope.errors import AudioError, GenrescopeError, OutputError
@@ -73,6 +75,37 @@ def _square(number):
 def test_a_dead_worker_is_a_sentence():
     with pytest.raises(GenrescopeError, match="a worker process died"):
         list(map_processes(os._exit, [1], workers=2))
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        """
+import os, sys, time
+from genrescope.parallel import map_processes
+
+def note(folder):
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    time.sleep(0.1)
+
+if __name__ == "__main__":
+    for _ in map_processes(note, [sys.argv[1]] * 10_000, workers=2):
+        pass
+"""
+    )
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(pids)])
+    workers = []
+    deadline = time.monotonic() + 60
+    while len(workers) < 2 and time.monotonic() < deadline:
+        workers = [int(path.name) for path in pids.iterdir()]
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(map(psutil.pid_exists, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers) == 2 and not any(map(psutil.pid_exists, workers))
 
 
 def test_importing_the_package_loads_no_heavy_library():

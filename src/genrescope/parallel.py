@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,11 +28,20 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _one_thread() -> None:
-    # Each process has a core of its own: threads of BLAS inside it would only fight over it.
+def _start_worker() -> None:
     from threadpoolctl import threadpool_limits
 
+    # Each process has a core of its own: threads of BLAS inside it would only fight over it.
     threadpool_limits(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def map_processes(
@@ -88,7 +98,7 @@ def _pooled(
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("forkserver"),
-        initializer=_one_thread,
+        initializer=_start_worker,
     )
     pending: deque[Future[Result]] = deque()
     try:

@@ -7,6 +7,7 @@ import torch.utils.deterministic
 from torch import nn
 
 from genrescope.errors import TrainingError
+from genrescope.features.log_mels import LogMels
 from genrescope.models import cnn
 from genrescope.models.network import GenreNetwork
 from genrescope.models.training import standardisation
@@ -134,6 +135,19 @@ def test_a_memory_mapped_array_trains_the_same(maps, tmp_path, trained):
     np.save(tmp_path / "maps.npy", maps[0])
     mapped = np.load(tmp_path / "maps.npy", mmap_mode="r")
     model = CnnClassifier(epochs=3, batch_size=8).fit(mapped, maps[1])
+    assert same(weights_of(model), weights_of(trained["cnn"]))
+
+
+def test_log_mels_left_on_disk_train_the_same(maps, tmp_path, trained, monkeypatch):
+    parts = []
+    for number, part in enumerate(np.array_split(maps[0], 3)):
+        np.save(tmp_path / f"{number}.npy", part)
+        parts.append(np.load(tmp_path / f"{number}.npy", mmap_mode="r"))
+    number = np.repeat(np.arange(3), [len(part) for part in parts])
+    row = np.concatenate([np.arange(len(part)) for part in parts])
+    on_disk = LogMels(parts, number, row, maps[0].shape[1:])
+    monkeypatch.setattr(LogMels, "__array__", lambda *_: pytest.fail("read whole"))
+    model = CnnClassifier(epochs=3, batch_size=8).fit(on_disk, maps[1])
     assert same(weights_of(model), weights_of(trained["cnn"]))
 
 

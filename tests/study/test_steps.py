@@ -87,3 +87,16 @@ def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"):
         Ledger(tmp_path / "file").__enter__()
+
+
+def test_time_is_kept_from_when_there_was_work(tmp_path):
+    def take(worked):
+        with Ledger(tmp_path) as ledger:
+            outcome = ledger.timed("features", lambda: worked, worked=lambda done: done)
+            ledger.prune()
+            return outcome, ledger.durations["features"], ledger.computed
+
+    _, first, computed = take(True)
+    assert computed == []
+    assert take(False) == (False, first, [])
+    assert take(True)[1] != first
