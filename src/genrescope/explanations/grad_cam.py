@@ -10,6 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genrescope.explanations.networks import (
+    checked_inputs,
+    evaluating,
+    network_of,
+    target_indices,
+)
+
 BATCH_CLIPS = 32
 LAYER = "block3"  # the last convolution block of models.network.GenreNetwork
 
@@ -74,17 +81,8 @@ def grad_cam(
     >>> maps.shape, bool(maps.min() >= 0)
     ((3, 16, 16), True)
     """
-    network = getattr(model, "network_", None)
-    if not isinstance(network, nn.Module):
-        kind = getattr(model, "kind", type(model).__name__)
-        raise ValueError(f"Grad-CAM is for the cnn, not for {kind}")
-    inputs = np.asarray(log_mels, dtype=np.float32)
-    if inputs.ndim != 3:
-        raise ValueError(f"spectrograms have three dimensions (clip, mel, time), not {inputs.ndim}")
-    shape = getattr(model, "input_shape_", inputs.shape[1:])
-    if inputs.shape[1:] != tuple(shape):
-        raise ValueError(f"spectrograms are {inputs.shape[1:]}, the model was trained on {shape}")
-    targets = _target_indices(target, [str(name) for name in model.classes_], len(inputs))
+    network, inputs = network_of(model), checked_inputs(model, log_mels)
+    targets = target_indices(target, model, len(inputs))
     if layer is None:
         layer = network.get_submodule(LAYER)
     device = next(network.parameters()).device
@@ -95,20 +93,6 @@ def grad_cam(
         wanted = None if targets is None else torch.from_numpy(targets[batch]).to(device)
         maps[batch] = class_activation(network, layer, tensor, wanted).cpu().numpy()
     return maps
-
-
-def _target_indices(
-    target: str | Sequence[str] | None, classes: list[str], n: int
-) -> npt.NDArray[np.int64] | None:
-    if target is None:
-        return None
-    names = [target] * n if isinstance(target, str) else [str(name) for name in target]
-    if len(names) != n:
-        raise ValueError(f"{len(names)} targets for {n} clips")
-    strange = sorted(set(names) - set(classes))
-    if strange:
-        raise ValueError(f"{', '.join(strange)}: not among the model's {', '.join(classes)}")
-    return np.array([classes.index(name) for name in names], dtype=np.int64)
 
 
 def class_activation(
@@ -161,7 +145,7 @@ def class_activation(
         captured.append(activation)
         return activation.clone()
 
-    with _evaluating(network), torch.enable_grad(), _hooked(layer, capture):
+    with evaluating(network), torch.enable_grad(), _hooked(layer, capture):
         logits = network(inputs)
         if len(captured) != 1:
             raise ValueError(f"the layer was called {len(captured)} times in a pass, not once")
@@ -187,17 +171,6 @@ def _hooked(layer: nn.Module, capture: Any) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def is_empty(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
