@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 
+from genrescope.audio.encode import write_wav
 from genrescope.evaluation.cells import (
     RESULT_COLUMNS,
     Cell,
@@ -118,9 +118,11 @@ def _grad_cam(folder: Path, source: str) -> None:
         for kind in ("correct", "wrong")[: 2 - (number == 1)]:
             empty = kind == "wrong" and number == 0
             stem = f"genre{number}-{kind}-0"
-            save_figure(new_figure(1, 1), place / f"{stem}.png", dpi=20)
+            for suffix in ("", ".occlusion"):
+                save_figure(new_figure(1, 1), place / f"{stem}{suffix}.png", dpi=20)
             tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(2205) / 22050)
-            soundfile.write(place / f"{stem}.wav", tone, 22050, subtype="PCM_16")
+            for suffix in ("", ".kept", ".left-out"):
+                write_wav(place / f"{stem}{suffix}.wav", tone)
             index.append(
                 {
                     "genre": genre,

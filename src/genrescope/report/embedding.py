@@ -8,6 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from genrescope.audio.encode import mp3_bytes
+from genrescope.errors import AudioError
 from genrescope.report.figures.style import png_bytes
 
 BUDGET = 24_000_000  # characters of embedded data
@@ -43,10 +45,14 @@ class Embedder:
         return self._add(*shrink(path.read_bytes()), name=self._name(path))
 
     def sound(self, path: Path) -> str | None:
-        """A WAV of the run; None where it is not there or does not fit."""
+        """A WAV of the run, as MP3 if its rate allows; None if it is not there or too large."""
         if not path.is_file():
             return None
-        return self._add("audio/wav", path.read_bytes(), name=self._name(path))
+        try:
+            mime, content = "audio/mpeg", mp3_bytes(path)
+        except AudioError:
+            mime, content = "audio/wav", path.read_bytes()
+        return self._add(mime, content, name=self._name(path))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()

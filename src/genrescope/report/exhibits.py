@@ -16,6 +16,11 @@ from genrescope.report.run_directory import RunDirectory
 TOP = 20  # features in the report's figure
 TABLE = 10  # features in its table
 SHOWN = ("correct", "wrong")
+SOUNDS = {
+    ".wav": "the clip",
+    ".kept.wav": "what the occlusion map keeps",
+    ".left-out.wav": "what it leaves out",
+}
 
 
 def drop_exhibit(drops: pd.DataFrame, embed: Embedder) -> str | None:
@@ -103,7 +108,11 @@ def grad_cam_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]
                         entry
                         | {
                             "picture": embed.picture(folder / f"{stem}.png"),
-                            "sound": embed.sound(folder / f"{stem}.wav"),
+                            "finer": embed.picture(folder / f"{stem}.occlusion.png"),
+                            "sounds": [
+                                {"words": words, "sound": embed.sound(folder / f"{stem}{suffix}")}
+                                for suffix, words in SOUNDS.items()
+                            ],
                         }
                     )
             genres.append({"genre": genre, "cards": cards})

@@ -1,6 +1,6 @@
 """The explanations a study writes: SHAP tables and figures, Grad-CAM pictures with their sound."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from genrescope.audio.encode import write_wav
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings, StudyConfig
 from genrescope.evaluation.cells import predict_cell
+from genrescope.explanations.listening import listen, mask_of
 from genrescope.explanations.shapley import shap_values
 from genrescope.files import atomic_path, write_csv, write_json
-from genrescope.report.figures import grad_cam_figure, save_figure, shap_figure
+from genrescope.report.figures import map_figure, save_figure, shap_figure
 from genrescope.study.material import Material
 from genrescope.study.training import gather, pick
 
@@ -102,13 +103,14 @@ def explain_network(
     seed: int,
     config: StudyConfig,
 ) -> list[dict[str, Any]]:
-    """Write Grad-CAM maps of the most confident right and wrong answers for every genre.
+    """Write maps of the most confident right and wrong answers for every genre, and their sound.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Gets, per example, a picture (`.png`), the map (`.npy`), the clip (`.wav`), and one
-        `index.json` of them all.
+        Gets, per example, the Grad-CAM map (`.npy`) and its picture (`.png`), the occlusion map
+        (`.occlusion.npy`) and its picture, the clip (`.wav`), what the occlusion map keeps of it
+        (`.kept.wav`) and leaves out (`.left-out.wav`), and one `index.json` of them all.
     load : callable
         Gives the trained cnn.
     members : sequence of Material
@@ -127,6 +129,7 @@ def explain_network(
         The content of `index.json`. A genre without such an example has an entry of kind `none`.
     """
     from genrescope.explanations.grad_cam import grad_cam
+    from genrescope.explanations.occlusion import occlusion
 
     model, examples = load(), config.explanations.grad_cam_examples
     X, clips = gather(members, "test", kind="log_mels", seed=seed)
@@ -139,7 +142,9 @@ def explain_network(
         for number, (row, kind) in enumerate(chosen):
             answer = predictions.iloc[row]  # type: ignore[union-attr]
             stem = f"{_slug(genre)}-{kind}-{number}"
-            cam = grad_cam(model, X[row : row + 1], target=answer["predicted"])[0]
+            picture, target = X[row : row + 1], answer["predicted"]
+            cam = grad_cam(model, picture, target=target)[0]
+            occluded = occlusion(model, picture, target=target)[0]
             entry = {
                 "genre": genre,
                 "kind": kind,
@@ -150,8 +155,10 @@ def explain_network(
                 "stem": stem,
                 "empty": bool(cam.max() == 0),
                 "strength": float(cam.max()),
+                "occlusion_strength": float(max(occluded.max(), 0)),
             }
-            _write_example(folder, name, entry, X[row], cam, clips.iloc[row], config)
+            _write_maps(folder, name, entry, picture[0], cam, occluded, config)
+            entry |= _write_sounds(folder / stem, occluded, clips.iloc[row], config)
             index.append(entry)
     write_json(folder / "index.json", index)
     return index
@@ -175,32 +182,47 @@ def _examples(
     return chosen
 
 
-def _write_example(
+def _write_maps(
     folder: Path,
     name: str,
-    entry: dict[str, Any],
+    entry: Mapping[str, Any],
     log_mel: Any,
     cam: Any,
-    clip: "pd.Series[Any]",
+    occluded: Any,
     config: StudyConfig,
 ) -> None:
-    audio, stem = config.audio, folder / entry["stem"]
+    audio, stem = config.audio, str(entry["stem"])
     outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
-    figure = grad_cam_figure(
-        log_mel,
-        cam,
-        clip_seconds=shown_seconds(audio, config.features),
-        sample_rate=audio.sample_rate,
-        title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
-        subtitle=f"{name} · {entry['clip_id']}",
-    )
-    save_figure(figure, stem.with_suffix(".png"))
-    with atomic_path(stem.with_suffix(".npy")) as temporary:
-        np.save(temporary, cam, allow_pickle=False)
+    # Only what speaks for the answer is drawn; the array keeps what speaks against it.
+    maps = {"": ("Grad-CAM", cam), ".occlusion": ("occlusion", occluded)}
+    for suffix, (method, values) in maps.items():
+        figure = map_figure(
+            log_mel,
+            np.maximum(values, 0),
+            method=method,
+            clip_seconds=shown_seconds(audio, config.features),
+            sample_rate=audio.sample_rate,
+            title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
+            subtitle=f"{name} · {entry['clip_id']}",
+        )
+        save_figure(figure, folder / f"{stem}{suffix}.png")
+        with atomic_path(folder / f"{stem}{suffix}.npy") as temporary:
+            np.save(temporary, values, allow_pickle=False)
+
+
+def _write_sounds(
+    stem: Path, values: Any, clip: "pd.Series[Any]", config: StudyConfig
+) -> dict[str, float]:
+    """Write the clip and the two parts its map makes of it; the gains of the parts."""
+    audio = config.audio
     waveform = load_clip(
         clip["path"], start_s=clip["start_s"], duration_s=clip["duration_s"], audio=audio
     )
-    write_wav(stem.with_suffix(".wav"), waveform, sample_rate=audio.sample_rate)
+    parts = listen(waveform, mask_of(values), audio=audio, features=config.features)
+    sounds = {".wav": waveform, ".kept.wav": parts.kept, ".left-out.wav": parts.left_out}
+    for suffix, sound in sounds.items():
+        write_wav(f"{stem}{suffix}", sound, sample_rate=audio.sample_rate)
+    return {"kept_gain": parts.kept_gain, "left_out_gain": parts.left_out_gain}
 
 
 def shown_seconds(audio: AudioSettings, features: FeatureSettings) -> float:

@@ -3,7 +3,7 @@
 from genrescope.report.figures.confusion import confusion_figure
 from genrescope.report.figures.curves import training_curve_figure
 from genrescope.report.figures.drop import drop_figure
-from genrescope.report.figures.grad_cam import grad_cam_figure
+from genrescope.report.figures.maps import map_figure
 from genrescope.report.figures.shapley import feature_words, shap_figure
 from genrescope.report.figures.style import genre_colours, png_bytes, save_figure
 
@@ -12,7 +12,7 @@ __all__ = [
     "drop_figure",
     "feature_words",
     "genre_colours",
-    "grad_cam_figure",
+    "map_figure",
     "png_bytes",
     "save_figure",
     "shap_figure",

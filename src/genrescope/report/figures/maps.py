@@ -1,4 +1,4 @@
-"""Grad-CAM maps over mel spectrograms, in seconds and hertz."""
+"""Maps of what spoke for a genre, over mel spectrograms, in seconds and hertz."""
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +57,11 @@ def mel_position(
     return hz_to_mel(frequency_hz) / hz_to_mel(sample_rate / 2) * (n_mels + 1) - 1
 
 
-def grad_cam_figure(
+def map_figure(
     log_mel: npt.NDArray[np.floating],
     cam: npt.NDArray[np.floating],
     *,
+    method: str = "Grad-CAM",
     clip_seconds: float = 5.0,
     sample_rate: int = 22050,
     title: str = "",
@@ -74,7 +75,9 @@ def grad_cam_figure(
     log_mel : numpy.ndarray [shape=(n_mels, n_frames)]
         Decibels.
     cam : numpy.ndarray [shape=(n_mels, n_frames)]
-        Grad-CAM map, not negative, in the network's own units.
+        The map, not negative, in the units of its method.
+    method : str
+        How the map was made, for the panel's title.
     clip_seconds : float
         Seconds that the frames span.
     sample_rate : int
@@ -97,7 +100,7 @@ def grad_cam_figure(
     Examples
     --------
     >>> log_mel, empty = np.full((128, 128), -40.0), np.zeros((128, 128))
-    >>> figure = grad_cam_figure(log_mel, empty)
+    >>> figure = map_figure(log_mel, empty)
     >>> [text.get_text() for text in figure.axes[1].texts]
     ['empty map:\nno positive evidence']
     """
@@ -125,10 +128,10 @@ def grad_cam_figure(
         bar.set_label("level (dB)", color=MUTED, fontsize=8.5)
         bar.outline.set_visible(False)
         if strength > 0:
-            right.set_title(f"what spoke for it: Grad-CAM, at most {strength:.2g}")
+            right.set_title(f"what spoke for it: {method}, at most {strength:.2g}")
             _overlay(right, cam, full=vmax or strength, clip_seconds=clip_seconds)
         else:
-            right.set_title("what spoke for it: Grad-CAM")
+            right.set_title(f"what spoke for it: {method}")
             right.text(
                 0.5,
                 0.5,
