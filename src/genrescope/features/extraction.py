@@ -114,8 +114,8 @@ def extract_corpus(
             with progress(extracted, f"features of {corpus.name}") as bar:
                 # Starting processes takes longer than a shard of work is worth saving.
                 workers = min(cpu_count() if workers is None else workers, len(shards))
-                for made in map_processes(make_shard, shards, workers=workers):
-                    bar.advance(made.clips)
+                for count in map_processes(make_shard, shards, workers=workers):
+                    bar.advance(count)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
 
 

@@ -74,17 +74,11 @@ class Shard:
     log_mels: str | None
 
 
-@dataclass(frozen=True)
-class Made:
-    """What came of a shard: how many clips it had, and the tables written, None where unwanted."""
+def make_shard(shard: Shard) -> int:
+    """Extract a shard's clips and store them; how many they are.
 
-    clips: int
-    vectors: str | None
-    log_mels: str | None
-
-
-def make_shard(shard: Shard) -> Made:
-    """Extract a shard's clips and store them; clips that cannot be used become rows that say so."""
+    Clips that cannot be used become rows that say so.
+    """
     found, failures = _extract(shard)
     table = pd.DataFrame(
         {
@@ -98,18 +92,17 @@ def make_shard(shard: Shard) -> Made:
         said = [getattr(failures.get(n), column, None) for n in range(len(table))]
         table[f"failure_{column}"] = pd.Series(said, dtype="str")
     done = [n for n in range(len(table)) if n not in failures]
-    vectors = log_mels = None
     if shard.vectors is not None:
         values = np.full((len(table), found.vectors.shape[1]), np.nan, np.float32)
         values[done] = found.vectors
         columns = pd.DataFrame(values, columns=list(feature_names(shard.features)))
-        vectors = _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1), {})
+        _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1), {})
     if shard.log_mels is not None:
         array = _write_array(shard, shard.log_mels, found.log_mels)
         row = np.full(len(table), -1, np.int32)
         row[done] = np.arange(len(done))
-        log_mels = _write_table(shard, shard.log_mels, table.assign(row=row), {ARRAY: array})
-    return Made(len(shard.clips), vectors, log_mels)
+        _write_table(shard, shard.log_mels, table.assign(row=row), {ARRAY: array})
+    return len(shard.clips)
 
 
 def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
@@ -142,11 +135,11 @@ def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
     return Features(*joined), failures
 
 
-def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> str:
+def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> None:
     content = pa.BufferOutputStream()
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     pq.write_table(arrow.replace_schema_metadata({METADATA: json.dumps(about).encode()}), content)
-    return _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
+    _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
 
 
 def _write_array(shard: Shard, folder: str, log_mels: Floats) -> str:
