@@ -118,8 +118,7 @@ def _grad_cam(folder: Path, source: str) -> None:
         for kind in ("correct", "wrong")[: 2 - (number == 1)]:
             empty = kind == "wrong" and number == 0
             stem = f"genre{number}-{kind}-0"
-            for suffix in ("", ".occlusion"):
-                save_figure(new_figure(1, 1), place / f"{stem}{suffix}.png", dpi=20)
+            save_figure(new_figure(1, 1), place / f"{stem}.png", dpi=20)
             tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(2205) / 22050)
             for suffix in ("", ".kept", ".left-out"):
                 write_wav(place / f"{stem}{suffix}.wav", tone)

@@ -108,7 +108,6 @@ def grad_cam_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]
                         entry
                         | {
                             "picture": embed.picture(folder / f"{stem}.png"),
-                            "finer": embed.picture(folder / f"{stem}.occlusion.png"),
                             "sounds": [
                                 {"words": words, "sound": embed.sound(folder / f"{stem}{suffix}")}
                                 for suffix, words in SOUNDS.items()

@@ -108,9 +108,9 @@ def explain_network(
     Parameters
     ----------
     folder : pathlib.Path
-        Gets, per example, the Grad-CAM map (`.npy`) and its picture (`.png`), the occlusion map
-        (`.occlusion.npy`) and its picture, the clip (`.wav`), what the occlusion map keeps of it
-        (`.kept.wav`) and leaves out (`.left-out.wav`), and one `index.json` of them all.
+        Gets, per example, a picture (`.png`), the Grad-CAM map (`.npy`) and the occlusion map
+        (`.occlusion.npy`), the clip (`.wav`), what the occlusion map keeps of it (`.kept.wav`) and
+        leaves out (`.left-out.wav`), and one `index.json` of them all.
     load : callable
         Gives the trained cnn.
     members : sequence of Material
@@ -193,19 +193,16 @@ def _write_maps(
 ) -> None:
     audio, stem = config.audio, str(entry["stem"])
     outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
-    # Only what speaks for the answer is drawn; the array keeps what speaks against it.
-    maps = {"": ("Grad-CAM", cam), ".occlusion": ("occlusion", occluded)}
-    for suffix, (method, values) in maps.items():
-        figure = map_figure(
-            log_mel,
-            np.maximum(values, 0),
-            method=method,
-            clip_seconds=shown_seconds(audio, config.features),
-            sample_rate=audio.sample_rate,
-            title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
-            subtitle=f"{name} · {entry['clip_id']}",
-        )
-        save_figure(figure, folder / f"{stem}{suffix}.png")
+    figure = map_figure(
+        log_mel,
+        {"Grad-CAM": cam, "occlusion": occluded},
+        clip_seconds=shown_seconds(audio, config.features),
+        sample_rate=audio.sample_rate,
+        title=f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}",
+        subtitle=f"{name} · {entry['clip_id']}",
+    )
+    save_figure(figure, folder / f"{stem}.png")
+    for suffix, values in (("", cam), (".occlusion", occluded)):
         with atomic_path(folder / f"{stem}{suffix}.npy") as temporary:
             np.save(temporary, values, allow_pickle=False)
 

@@ -1,5 +1,7 @@
 """Maps of what spoke for a genre, over mel spectrograms, in seconds and hertz."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -59,14 +61,12 @@ def mel_position(
 
 def map_figure(
     log_mel: npt.NDArray[np.floating],
-    cam: npt.NDArray[np.floating],
+    maps: Mapping[str, npt.NDArray[np.floating]],
     *,
-    method: str = "Grad-CAM",
     clip_seconds: float = 5.0,
     sample_rate: int = 22050,
     title: str = "",
     subtitle: str = "",
-    vmax: float | None = None,
 ) -> Figure:
     r"""A mel spectrogram, and beside it the same with the parts that spoke for a genre.
 
@@ -74,19 +74,15 @@ def map_figure(
     ----------
     log_mel : numpy.ndarray [shape=(n_mels, n_frames)]
         Decibels.
-    cam : numpy.ndarray [shape=(n_mels, n_frames)]
-        The map, not negative, in the units of its method.
-    method : str
-        How the map was made, for the panel's title.
+    maps : mapping of str to numpy.ndarray [shape=(n_mels, n_frames)]
+        By method, in the method's own units; what lies below 0 is not drawn. Each is drawn in
+        full strength at its maximum, which is printed above it.
     clip_seconds : float
         Seconds that the frames span.
     sample_rate : int
         Hertz; the mel bands fill 0 to half of it.
     title, subtitle : str
         Printed above.
-    vmax : float, optional
-        Map value drawn with full strength; the map's own maximum where not given. One value for
-        several figures makes their maps comparable.
 
     Returns
     -------
@@ -95,23 +91,25 @@ def map_figure(
     Raises
     ------
     ValueError
-        Where the two shapes differ.
+        Where the shapes differ.
 
     Examples
     --------
     >>> log_mel, empty = np.full((128, 128), -40.0), np.zeros((128, 128))
-    >>> figure = map_figure(log_mel, empty)
+    >>> figure = map_figure(log_mel, {"Grad-CAM": empty})
     >>> [text.get_text() for text in figure.axes[1].texts]
     ['empty map:\nno positive evidence']
     """
-    if log_mel.shape != cam.shape:
-        raise ValueError(f"spectrogram {log_mel.shape} and map {cam.shape} differ in shape")
-    strength = float(np.nanmax(cam, initial=0.0))
+    for method, values in maps.items():
+        if log_mel.shape != values.shape:
+            raise ValueError(
+                f"spectrogram {log_mel.shape} and {method} map {values.shape} differ in shape"
+            )
     top = float(np.max(log_mel))
     with house_style():
-        figure = new_figure(8.4, 2.75, title=title, subtitle=subtitle)
-        left, right = figure.subplots(1, 2, sharey=True)
-        for axes in (left, right):
+        figure = new_figure(4.2 * (1 + len(maps)), 2.75, title=title, subtitle=subtitle)
+        left, *others = figure.subplots(1, 1 + len(maps), sharey=True)
+        for axes in (left, *others):
             image = axes.imshow(
                 log_mel,
                 origin="lower",
@@ -127,22 +125,30 @@ def map_figure(
         bar = figure.colorbar(image, ax=left, pad=0.015, aspect=28)
         bar.set_label("level (dB)", color=MUTED, fontsize=8.5)
         bar.outline.set_visible(False)
-        if strength > 0:
-            right.set_title(f"what spoke for it: {method}, at most {strength:.2g}")
-            _overlay(right, cam, full=vmax or strength, clip_seconds=clip_seconds)
-        else:
-            right.set_title(f"what spoke for it: {method}")
-            right.text(
-                0.5,
-                0.5,
-                "empty map:\nno positive evidence",
-                transform=right.transAxes,
-                ha="center",
-                va="center",
-                fontsize=11,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 6},
-            )
+        for axes, (method, values) in zip(others, maps.items(), strict=True):
+            _draw(axes, np.maximum(np.nan_to_num(values), 0), method, clip_seconds=clip_seconds)
     return figure
+
+
+def _draw(
+    axes: Axes, values: npt.NDArray[np.floating], method: str, *, clip_seconds: float
+) -> None:
+    strength = float(values.max(initial=0.0))
+    if strength > 0:
+        axes.set_title(f"what spoke for it: {method}, at most {strength:.2g}")
+        _overlay(axes, values, full=strength, clip_seconds=clip_seconds)
+        return
+    axes.set_title(f"what spoke for it: {method}")
+    axes.text(
+        0.5,
+        0.5,
+        "empty map:\nno positive evidence",
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        fontsize=11,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 6},
+    )
 
 
 def _hertz(axes: Axes, n_mels: int, sample_rate: int) -> None:
@@ -154,22 +160,21 @@ def _hertz(axes: Axes, n_mels: int, sample_rate: int) -> None:
 
 
 def _overlay(
-    axes: Axes, cam: npt.NDArray[np.floating], *, full: float, clip_seconds: float
+    axes: Axes, values: npt.NDArray[np.floating], *, full: float, clip_seconds: float
 ) -> None:
     # The spectrogram is dimmed where the map is weak, so that one hue and the original remain.
-    share = np.clip(np.nan_to_num(cam) / full, 0, 1)
-    extent = (0, clip_seconds, -0.5, cam.shape[0] - 0.5)
-    veil = np.zeros((*cam.shape, 4))
+    share = values / full
+    extent = (0, clip_seconds, -0.5, values.shape[0] - 0.5)
+    veil = np.zeros((*values.shape, 4))
     veil[..., 3] = 0.45 * (1 - share)
     axes.imshow(veil, origin="lower", aspect="auto", extent=extent)
-    hue = np.empty((*cam.shape, 4))
+    hue = np.empty((*values.shape, 4))
     hue[..., :3] = to_rgb(HUE)
     hue[..., 3] = 0.65 * share
     axes.imshow(hue, origin="lower", aspect="auto", extent=extent)
-    level = float(np.nanmax(cam)) / 2
     axes.contour(
-        np.nan_to_num(cam),
-        levels=[level],
+        values,
+        levels=[full / 2],
         colors="white",
         linewidths=1.1,
         extent=extent,

@@ -98,7 +98,8 @@ def shap_figure(
     genres = [str(genre) for genre in table.columns]
     limit = float(table.to_numpy().max()) or 1.0
     # No tick near the right edge: its label would run into the next column's zero.
-    ticks = [tick for tick in MaxNLocator(nbins=3).tick_values(0, limit) if tick <= 0.8 * limit]
+    ticks = [tick for tick in MaxNLocator(nbins=2).tick_values(0, limit) if tick <= 0.8 * limit]
+    labels = [f"{tick:.4g}".removeprefix("0") or "0" for tick in ticks]
     with house_style():
         figure = new_figure(
             4.4 + 1.15 * len(genres), 0.75 + 0.215 * len(table), title=title, subtitle=subtitle
@@ -115,7 +116,7 @@ def shap_figure(
             axes.set_title(readable(textwrap.fill(name, TITLE_WIDTH)), fontsize=9)
             axes.grid(axis="x")
             axes.set_axisbelow(True)
-            axes.set_xticks(ticks)
+            axes.set_xticks(ticks, labels)
             bare(axes)
             axes.spines["left"].set_visible(True)
             axes.tick_params(axis="x", labelsize=8)
