@@ -103,7 +103,7 @@ def test_settings_that_do_not_lead_to_the_inputs_are_not_kept(save):
 def test_files_beside_the_bundles_own_do_no_harm(save):
     folder = save("forest")
     (folder / "training_curve.csv").write_text("round,train_loss\n")
-    load_bundle(folder)
+    assert load_bundle(folder).model.kind == "forest"
 
 
 def test_an_older_bundle_is_replaced(save, trained, vectors):

@@ -1,7 +1,7 @@
 /* The loops of feature extraction that numpy cannot keep in the processor's cache.
  *
  * Each has a twin in numpy, in the module of the musical quantity, that gives the same numbers to
- * rounding. They are built without fused multiply-add, so every processor gives the same ones. A
+ * rounding. They are built without fused multiply-add: every processor gives the same bits. A
  * spectrum is an array [bins, stride] of which the first frames count; stride is a multiple of 16.
  */
 #include <math.h>

@@ -259,7 +259,13 @@ class Predictor:
         """Probabilities of windows, columns in display order [shape=(n, n_genres)]."""
         model = self.bundle.model
         pictures = model.input == "log_mels"
-        found = extract(windows, audio=self._audio, features=self._features, log_mels=pictures)
+        found = extract(
+            windows,
+            audio=self._audio,
+            features=self._features,
+            vectors=not pictures,
+            log_mels=pictures,
+        )
         X: Any = found.log_mels if pictures else found.vectors
         if hasattr(model, "feature_names_in_"):
             X = pd.DataFrame(X, columns=list(feature_names(self._features)))
