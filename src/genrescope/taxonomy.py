@@ -8,8 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from genrescope.config import nearest, read_yaml
+from genrescope.config import nearest
 from genrescope.errors import ConfigError
+from genrescope.yaml_file import read_yaml
 
 LABELS = "labels"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from genrescope.audio.probe import AudioInfo
-from genrescope.config import AudioSettings, Settings, expand_path, nearest
+from genrescope.config import AudioSettings, Settings, nearest
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.korean_facts import Facts, Reader, disagreement
 from genrescope.corpora.korean_files import Loop, find_loops, stem_of
@@ -35,6 +35,7 @@ from genrescope.corpora.table import (
 from genrescope.errors import AudioError, ConfigError, CorpusError
 from genrescope.progress import progress
 from genrescope.taxonomy import Taxonomy
+from genrescope.yaml_file import expand_path
 
 WANTED = "WAV and JSON files that share a stem, in one folder or in parallel trees"
 PAPER_INSTRUMENTS = ("drums", "bass", "electric guitar", "synth/keys", "strings")
