@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from genrescope.errors import AudioError, GenrescopeError, OutputError
-from genrescope.files import atomic_path, sha256_file, write_text
+from genrescope.files import atomic_path, sha256_file, sweep, write_text
 from genrescope.parallel import map_processes
 
 
@@ -44,6 +44,17 @@ def test_a_full_disk_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="no space left"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_processes_left_is_swept_away_folders_too(tmp_path):
+    bundle = tmp_path / "models" / ".western.partial"
+    bundle.mkdir(parents=True)
+    (bundle / ".card-x.partial.md").touch()
+    (tmp_path / ".table-x.partial.csv").touch()
+    (tmp_path / "kept.csv").touch()
+    sweep(tmp_path)
+    left = sorted(path.name for path in tmp_path.rglob("*"))
+    assert left == ["kept.csv", "models"]
 
 
 def test_a_changed_file_has_another_digest(tmp_path):

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,8 +84,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def sweep(folder: str | os.PathLike[str]) -> None:
     """Remove what killed processes were writing below a folder; only where none is writing now."""
-    for left in Path(folder).rglob(f".*{PARTIAL}*"):
-        left.unlink(missing_ok=True)
+    for left in list(Path(folder).rglob(f".*{PARTIAL}*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import BundleError, ConfigError
-from genrescope.files import output_errors, sha256_file, write_json, write_text
+from genrescope.files import PARTIAL, output_errors, sha256_file, write_json, write_text
 from genrescope.models import create_model, model_class
 from genrescope.models.bundle_info import (
     DESCRIPTION,
@@ -108,7 +108,7 @@ def save_bundle(
         "metrics": _plain(metrics),
         "versions": _versions(),
     }
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}{PARTIAL}")
     try:
         with output_errors(folder):
             shutil.rmtree(partial, ignore_errors=True)
