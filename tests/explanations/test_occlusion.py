@@ -4,7 +4,9 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from genrescope.explanations.occlusion import log_odds, occlusion  # noqa: E402
+from genrescope.explanations.networks import log_odds  # noqa: E402
+from genrescope.explanations.occlusion import occlusion  # noqa: E402
+from genrescope.models.network import GenreNetwork  # noqa: E402
 
 
 class Linear(nn.Module):
@@ -79,6 +81,53 @@ def test_the_network_is_left_as_it_was_also_after_an_error():
     handle.remove()
     assert network.training and not network.dropout.training
     assert not network._forward_hooks and not network._forward_pre_hooks
+
+
+class Hidden(nn.Module):
+    """The study's network behind a wrapper, so that nothing is known of what a patch reaches."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", network.mean)
+
+    def forward(self, x):
+        return self.network(x)
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "step"),
+    [((128, 128), 16, 8), ((128, 128), 11, 5), ((45, 70), 16, 7), ((32, 24), 40, 8)],
+)
+@pytest.mark.parametrize("against", [None, "other"])
+def test_cuttings_give_what_whole_spectrograms_give(size, patch, step, against):
+    torch.manual_seed(0)
+    network = GenreNetwork(2, n_mels=size[0])
+    network.mean = torch.linspace(-50, -30, size[0])[:, None]
+    network.scale = torch.linspace(5, 15, size[0])[:, None]
+    network.train()(torch.randn(8, *size) * 10 - 40)  # statistics other than 0 and 1
+    network.eval()
+    x = np.random.default_rng(1).normal(-40, 12, (2, *size)).astype(np.float32)
+    arguments = {"target": "cue", "against": against, "patch": patch, "step": step}
+    found = occlusion(Model(network), x, **arguments)
+    expected = occlusion(Model(Hidden(network)), x, **arguments)
+    assert np.abs(expected).max() > 1e-3
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max() + 1e-6)
+
+
+def test_of_two_classes_one_is_against_the_other():
+    x = np.random.default_rng(0).uniform(-60, 0, (2, 32, 48)).astype(np.float32)
+    model = Model(Linear(cue()))
+    plain = occlusion(model, x, target="cue")
+    np.testing.assert_allclose(occlusion(model, x, target="cue", against="other"), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "question", [{"against": "other"}, {"target": "cue", "against": "cue"}, {"against": "nothing"}]
+)
+def test_impossible_contrasts(question):
+    with pytest.raises(ValueError):
+        occlusion(Model(Linear(cue())), np.zeros((2, 32, 48), np.float32), **question)
 
 
 def test_log_odds_of_three():

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genrescope.config import AudioSettings, FeatureSettings
@@ -13,6 +14,7 @@ from genrescope.files import sha256_file
 from genrescope.models import MODELS, create_model
 from genrescope.models.bundle import load_bundle, save_bundle
 from genrescope.models.bundle_info import read_info
+from genrescope.models.statistics import FeatureStatistics
 
 WEIGHTS = {"forest": "forest.skops", "boosting": "boosting.ubj", "cnn": "cnn.safetensors"}
 
@@ -104,6 +106,56 @@ def test_files_beside_the_bundles_own_do_no_harm(save):
     folder = save("forest")
     (folder / "training_curve.csv").write_text("round,train_loss\n")
     assert load_bundle(folder).model.kind == "forest"
+
+
+def test_statistics_are_kept(save, vectors):
+    statistics = FeatureStatistics.from_clips(*vectors)
+    folder = save("forest", statistics=statistics)
+    files = json.loads((folder / "bundle.json").read_text())["files"]
+    assert sorted(files) == ["README.md", "forest.skops", "statistics.json"]
+    digest = hashlib.sha256((folder / "statistics.json").read_bytes()).hexdigest()
+    assert files["statistics.json"] == digest
+    kept = load_bundle(folder).statistics
+    assert kept.to_dict() == statistics.to_dict()
+    assert kept.counts == (40, 40, 40)
+    X, y = vectors
+    middle = float(X["feature_0"][y == "Rock/Metal"].median())
+    assert kept.share_below("feature_0", middle, "Rock/Metal") == pytest.approx(0.5, abs=1e-6)
+    assert kept.share_below("feature_0", middle, "Blues-like") > 0.95
+
+
+def test_statistics_of_vectors_are_kept_beside_a_network(save):
+    from genrescope.features.vector import feature_names
+
+    clips = np.random.default_rng(0).normal(size=(3, 55))
+    genres = ["Blues-like", "Pop/Dance/RnB", "Rock/Metal"]
+    names = list(feature_names(FeatureSettings(n_mfcc=10)))
+    statistics = FeatureStatistics.from_clips(pd.DataFrame(clips, columns=names), genres)
+    folder = save("cnn", statistics=statistics)
+    assert load_bundle(folder).statistics.to_dict() == statistics.to_dict()
+    others = FeatureStatistics.from_clips(pd.DataFrame(clips), genres)
+    with pytest.raises(BundleError, match="not of the model's features"):
+        save("cnn", "other", statistics=others)
+
+
+def test_a_bundle_without_statistics_loads(save, vectors, tmp_path):
+    folder = save("forest")
+    assert load_bundle(folder).statistics is None
+    # What the description does not list is no part of the bundle.
+    statistics = FeatureStatistics.from_clips(*vectors)
+    with_them = save("forest", "more", statistics=statistics)
+    shutil.copy(with_them / "statistics.json", folder)
+    assert load_bundle(folder).statistics is None
+
+
+def test_statistics_of_another_model_are_refused(save, vectors, tmp_path):
+    X, y = vectors
+    with pytest.raises(BundleError, match="not of the model's features"):
+        save("forest", statistics=FeatureStatistics.from_clips(X[X.columns[::-1]], y))
+    two = y != "Rock/Metal"
+    with pytest.raises(BundleError, match="not of the model's genres"):
+        save("forest", statistics=FeatureStatistics.from_clips(X[two], y[two]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_older_bundle_is_replaced(save, trained, vectors):
@@ -232,9 +284,9 @@ def test_files_that_are_not_a_bundles_are_refused(save):
         load_bundle(folder)
 
 
-@pytest.mark.parametrize("name", ["forest.skops", "README.md", "bundle.json"])
-def test_links_are_refused(save, name, tmp_path):
-    folder = save("forest")
+@pytest.mark.parametrize("name", ["forest.skops", "README.md", "bundle.json", "statistics.json"])
+def test_links_are_refused(save, name, vectors, tmp_path):
+    folder = save("forest", statistics=FeatureStatistics.from_clips(*vectors))
     shutil.move(folder / name, tmp_path / "elsewhere")
     (folder / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(BundleError, match="a link or no ordinary file"):
@@ -244,14 +296,23 @@ def test_links_are_refused(save, name, tmp_path):
 @pytest.mark.parametrize("kind", MODELS)
 def test_missing_truncated_and_altered_files_are_told_apart_from_nothing(kind, save):
     folder = save(kind)
-    weights = folder / WEIGHTS[kind]
-    whole = weights.read_bytes()
+    damage(folder, WEIGHTS[kind])
+
+
+def test_missing_truncated_and_altered_statistics_are_told_apart_from_nothing(save, vectors):
+    folder = save("forest", statistics=FeatureStatistics.from_clips(*vectors))
+    damage(folder, "statistics.json")
+
+
+def damage(folder: Path, name: str) -> None:
+    file = folder / name
+    whole = file.read_bytes()
     for damaged in (whole[:-1], whole[:100], b"", whole[:50] + b"\0" + whole[51:] + b"x"):
-        weights.write_bytes(damaged)
-        with pytest.raises(BundleError, match="altered or truncated"):
+        file.write_bytes(damaged)
+        with pytest.raises(BundleError, match=rf"{name}: altered or truncated"):
             load_bundle(folder)
-    weights.unlink()
-    with pytest.raises(BundleError, match="is missing from the bundle"):
+    file.unlink()
+    with pytest.raises(BundleError, match=rf"{name}: is missing from the bundle"):
         load_bundle(folder)
 
 

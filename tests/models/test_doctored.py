@@ -16,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from genrescope.errors import BundleError
 from genrescope.files import sha256_file
 from genrescope.models.bundle import load_bundle
+from genrescope.models.bundle_info import LARGEST_DESCRIPTION
+from genrescope.models.statistics import FeatureStatistics
 from genrescope.models.tree_check import check_nodes
 from genrescope.models.ubjson import read_ubjson
 
@@ -250,6 +252,65 @@ def test_doctored_networks_are_refused(save, change, sentence):
     change(state)
     replace(folder, "cnn.safetensors", safetensors.torch.save(state))
     with pytest.raises(BundleError, match=sentence):
+        load_bundle(folder)
+
+
+def set_quantile(level, value):
+    def change(content):
+        content["quantiles"][1][2][level] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["quantiles"][1][2].pop(), "not equally many for each feature"),
+        (lambda c: c["quantiles"][1].pop(), "not equally many for each feature"),
+        (lambda c: c["quantiles"].pop(), "quantiles have shape"),
+        (lambda c: c["counts"].append(1), "do not fit 3 genres"),
+        (set_quantile(4, float("nan")), "not all finite"),
+        (set_quantile(20, float("inf")), "not all finite"),
+        (set_quantile(20, 10**4000), "not all finite"),
+        (set_quantile(20, -100.0), "quantiles decrease"),
+        (set_quantile(0, "0"), "no list of numbers"),
+        (lambda c: c.update(more=1), "more is extra or missing"),
+        (lambda c: c["genres"].reverse(), "not sorted"),
+        (lambda c: c["genres"].__setitem__(2, "Zydeco"), "not of the model's genres"),
+        (lambda c: c["features"].reverse(), "not of the model's features"),
+    ],
+)
+def test_doctored_statistics_are_refused(save, vectors, change, sentence):
+    folder = save("forest", statistics=FeatureStatistics.from_clips(*vectors))
+    content = json.loads((folder / "statistics.json").read_text())
+    change(content)
+    replace(folder, "statistics.json", json.dumps(content).encode())
+    with pytest.raises(BundleError, match=rf"statistics\.json: .*{sentence}") as caught:
+        load_bundle(folder)
+    assert caught.value.path == str(folder / "statistics.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is no JSON"),
+        (b"\xff", "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"[]", "no feature statistics"),
+        (b" " * (LARGEST_DESCRIPTION + 1), "too large"),
+    ],
+)
+def test_other_content_than_statistics_is_refused(save, vectors, content, sentence):
+    folder = save("forest", statistics=FeatureStatistics.from_clips(*vectors))
+    replace(folder, "statistics.json", content)
+    with pytest.raises(BundleError, match=rf"statistics\.json: .*{sentence}"):
+        load_bundle(folder)
+
+
+def test_a_file_more_than_statistics_is_refused(save, vectors):
+    folder = save("forest", statistics=FeatureStatistics.from_clips(*vectors))
+    replace(folder, "more.json", b"{}")
+    with pytest.raises(BundleError, match=r"lists the file 'more\.json'"):
         load_bundle(folder)
 
 

@@ -19,8 +19,8 @@ from genrescope.evaluation.cells import (
 )
 from genrescope.evaluation.metrics import classification, confusion
 from genrescope.files import write_csv, write_json, write_text
-from genrescope.report.figures import save_figure
-from genrescope.report.figures.style import new_figure
+from genrescope.figures import save_figure
+from genrescope.figures.style import new_figure
 from genrescope.report.html import write_report
 
 GENRES = ["Blues-like", "HipHop/Rap", "Pop/Dance/RnB", "Rock/Metal"]

@@ -10,7 +10,7 @@ import pytest
 from genrescope.errors import GenrescopeError, OutputError
 from genrescope.files import read_json, write_json
 from genrescope.report.embedding import Embedder
-from genrescope.report.figures.style import number
+from genrescope.figures.style import number
 from genrescope.report.html import write_report
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrescope.explanations.networks import (
+    against_index,
     checked_inputs,
     evaluating,
     network_of,
@@ -26,6 +27,7 @@ def grad_cam(
     log_mels: npt.ArrayLike,
     *,
     target: str | Sequence[str] | None = None,
+    against: str | None = None,
     layer: nn.Module | None = None,
     batch_size: int = BATCH_CLIPS,
 ) -> npt.NDArray[np.float32]:
@@ -47,6 +49,8 @@ def grad_cam(
     target : str or sequence of str, optional
         The genre to ask about, one for all clips or one per clip; the predicted genre of each
         clip where not given.
+    against : str, optional
+        Ask why the target rather than this genre: the logit becomes a difference of logits.
     layer : torch.nn.Module, optional
         Where the activation is read. Where not given, the output of the last convolution block
         (batch normalisation, pooling and ReLU done), 16 x 16 places of 128 channels: what the
@@ -83,6 +87,7 @@ def grad_cam(
     """
     network, inputs = network_of(model), checked_inputs(model, log_mels)
     targets = target_indices(target, model, len(inputs))
+    other = against_index(against, target, model)
     if layer is None:
         layer = network.get_submodule(LAYER)
     device = next(network.parameters()).device
@@ -91,12 +96,16 @@ def grad_cam(
         batch = slice(start, start + batch_size)
         tensor = torch.from_numpy(np.ascontiguousarray(inputs[batch])).to(device)
         wanted = None if targets is None else torch.from_numpy(targets[batch]).to(device)
-        maps[batch] = class_activation(network, layer, tensor, wanted).cpu().numpy()
+        maps[batch] = class_activation(network, layer, tensor, wanted, other).cpu().numpy()
     return maps
 
 
 def class_activation(
-    network: nn.Module, layer: nn.Module, inputs: Tensor, targets: Tensor | None = None
+    network: nn.Module,
+    layer: nn.Module,
+    inputs: Tensor,
+    targets: Tensor | None = None,
+    against: int | None = None,
 ) -> Tensor:
     """Grad-CAM of any network with one convolutional layer of interest.
 
@@ -111,6 +120,8 @@ def class_activation(
         What the network takes.
     targets : torch.Tensor, optional [shape=(n,)]
         Class indices; each input's largest logit where not given.
+    against : int, optional
+        Class whose logit is taken away from the target's.
 
     Returns
     -------
@@ -153,6 +164,8 @@ def class_activation(
         if targets is None:
             targets = logits.argmax(dim=1)
         chosen = logits.gather(1, targets[:, None]).sum()
+        if against is not None:
+            chosen = chosen - logits[:, against].sum()
         gradient = None
         if chosen.requires_grad:
             (gradient,) = torch.autograd.grad(chosen, activation, allow_unused=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Maps = npt.NDArray[np.float32]
 
@@ -43,6 +44,25 @@ def checked_inputs(model: Any, log_mels: npt.ArrayLike) -> Maps:
     return inputs
 
 
+def against_index(
+    against: str | None, target: str | Sequence[str] | None, model: Any
+) -> int | None:
+    """Column of the genre that a target is held against; None where none is named.
+
+    Raises
+    ------
+    ValueError
+        Where it is no genre of the model, there is no one target, or it is the target itself.
+    """
+    if against is None:
+        return None
+    if not isinstance(target, str):
+        raise ValueError(f"what is held against {against}? name one target")
+    if target == against:
+        raise ValueError(f"{target} cannot be held against itself")
+    return _columns([against], model)[0]
+
+
 def target_indices(
     target: str | Sequence[str] | None, model: Any, n: int
 ) -> npt.NDArray[np.int64] | None:
@@ -55,14 +75,46 @@ def target_indices(
     """
     if target is None:
         return None
-    classes = [str(name) for name in model.classes_]
     names = [target] * n if isinstance(target, str) else [str(name) for name in target]
     if len(names) != n:
         raise ValueError(f"{len(names)} targets for {n} clips")
+    return np.array(_columns(names, model), dtype=np.int64)
+
+
+def _columns(names: Sequence[str], model: Any) -> list[int]:
+    classes = [str(name) for name in model.classes_]
     strange = sorted(set(names) - set(classes))
     if strange:
         raise ValueError(f"{', '.join(strange)}: not among the model's {', '.join(classes)}")
-    return np.array([classes.index(name) for name in names], dtype=np.int64)
+    return [classes.index(name) for name in names]
+
+
+def log_odds(logits: Tensor, target: int, against: int | None = None) -> Tensor:
+    """Logarithm of the target's probability over that of all other classes, or of one of them.
+
+    Parameters
+    ----------
+    logits : torch.Tensor [shape=(n, n_classes)]
+    target : int
+        Column of the class.
+    against : int, optional
+        Column of the class it is held against; all others where not given.
+
+    Returns
+    -------
+    torch.Tensor [shape=(n,)]
+
+    Examples
+    --------
+    >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), 0)
+    tensor([0., 1.])
+    >>> log_odds(torch.tensor([[3.0, 1.0, 0.5]]), 0, against=2)
+    tensor([2.5000])
+    """
+    if against is not None:
+        return logits[:, target] - logits[:, against]
+    others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
+    return logits[:, target] - torch.logsumexp(others, dim=1)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Trained models as folders that describe themselves, and that nobody need trust to load.
 
 A bundle holds `bundle.json` (what the model is and what it was trained on, with the digest of
-every other file), the weights, and `README.md`, a model card. Nothing in it is unpickled or run.
+every other file), the weights, and `README.md`, a model card. `statistics.json`, where there is
+one, says how the features of its training clips are distributed. Nothing in it is unpickled or run.
 """
 
 import importlib.metadata
@@ -24,11 +25,14 @@ from genrescope.models.bundle_info import (
     BundleInfo,
     check_regular,
     fits,
+    read_checked_json,
     read_info,
 )
 from genrescope.models.estimator import GenreClassifier
+from genrescope.models.statistics import FeatureStatistics
 
 CARD = "README.md"
+STATISTICS = "statistics.json"
 # Where a model runs is no part of the model.
 MACHINE_PARAMS = ("device", "n_jobs", "verbose")
 LIBRARIES = ("numpy", "scikit-learn", "skops", "xgboost-cpu", "torch", "safetensors")
@@ -36,10 +40,19 @@ LIBRARIES = ("numpy", "scikit-learn", "skops", "xgboost-cpu", "torch", "safetens
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model and what is known of it."""
+    """A trained model and what is known of it.
+
+    Attributes
+    ----------
+    model : GenreClassifier
+    info : BundleInfo
+    statistics : FeatureStatistics or None
+        Of the clips it learned from, where the bundle holds them.
+    """
 
     model: GenreClassifier
     info: BundleInfo
+    statistics: FeatureStatistics | None = None
 
 
 def save_bundle(
@@ -53,6 +66,7 @@ def save_bundle(
     corpora: Sequence[Mapping[str, Any]] = (),
     metrics: Any = (),
     card: str = "",
+    statistics: FeatureStatistics | None = None,
 ) -> Path:
     """Write a trained model as a bundle, whole or not at all.
 
@@ -75,6 +89,8 @@ def save_bundle(
         How it scored; what is not finite becomes null.
     card : str
         The model card, Markdown.
+    statistics : FeatureStatistics, optional
+        Of the clips it learned from.
 
     Returns
     -------
@@ -84,7 +100,8 @@ def save_bundle(
     Raises
     ------
     BundleError
-        Where `folder` holds something else, or the model cannot be described in JSON.
+        Where `folder` holds something else, the model cannot be described in JSON, or the
+        statistics are not of its genres and features.
     OutputError
         Where it cannot be written.
 
@@ -108,6 +125,13 @@ def save_bundle(
         "metrics": _plain(metrics),
         "versions": _versions(),
     }
+    if statistics is not None:
+        _check_statistics(
+            statistics,
+            content["classes"],
+            content["feature_names"],
+            None if content["features"] is None else features,
+        )
     partial = folder.with_name(f".{folder.name}{PARTIAL}")
     try:
         with output_errors(folder):
@@ -116,6 +140,11 @@ def save_bundle(
             names = model.save_weights(partial)
             write_text(partial / CARD, card)
             names.append(CARD)
+            if statistics is not None:
+                # On a line of its own, each of its thousands of numbers would take twice the space.
+                text = json.dumps(statistics.to_dict(), ensure_ascii=False, separators=(",", ":"))
+                write_text(partial / STATISTICS, text + "\n")
+                names.append(STATISTICS)
             content["files"] = {name: sha256_file(partial / name) for name in sorted(names)}
             write_json(partial / DESCRIPTION, content)
             _put_in_place(partial, folder)
@@ -184,6 +213,24 @@ def _describe(
     }
 
 
+def _check_statistics(
+    statistics: FeatureStatistics,
+    classes: Sequence[str],
+    names: Sequence[str] | None,
+    features: FeatureSettings | None,
+    path: Path | None = None,
+) -> None:
+    """Refuse statistics of other genres or features than the model's."""
+    if statistics.genres != tuple(classes):
+        raise BundleError("the statistics are not of the model's genres", path=path)
+    if names is None and features is not None:
+        from genrescope.features.vector import feature_names
+
+        names = feature_names(features)
+    if names is not None and statistics.features != tuple(names):
+        raise BundleError("the statistics are not of the model's features", path=path)
+
+
 def _plain(value: Any) -> Any:
     """Nested data as JSON can hold it."""
     if isinstance(value, Mapping):
@@ -234,8 +281,8 @@ def load_bundle(folder: str | Path) -> Bundle:
     folder = Path(folder)
     info = read_info(folder)
     expected = {model_class(info.kind).weights_file, CARD}
-    if set(info.files) != expected:
-        odd = sorted(set(info.files) ^ expected)[0]
+    if set(info.files) - {STATISTICS} != expected:
+        odd = sorted((set(info.files) - {STATISTICS}) ^ expected)[0]
         what = "lists" if odd in info.files else "does not list"
         raise BundleError(f"{DESCRIPTION} {what} the file {odd!r}", path=folder)
     for name, digest in info.files.items():
@@ -249,4 +296,15 @@ def load_bundle(folder: str | Path) -> Bundle:
         create_model(info.kind, **info.params)
     except (ConfigError, TypeError) as error:
         raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
-    return Bundle(model_class(info.kind).load_weights(folder, info), info)
+    statistics = _read_statistics(folder / STATISTICS, info) if STATISTICS in info.files else None
+    return Bundle(model_class(info.kind).load_weights(folder, info), info, statistics)
+
+
+def _read_statistics(path: Path, info: BundleInfo) -> FeatureStatistics:
+    content = read_checked_json(path)
+    try:
+        statistics = FeatureStatistics.from_dict(content)
+    except ValueError as error:
+        raise BundleError(f"is damaged: {error}", path=path) from error
+    _check_statistics(statistics, info.classes, info.feature_names, info.features, path)
+    return statistics

@@ -105,13 +105,7 @@ def read_info(folder: str | Path) -> BundleInfo:
     if not folder.is_dir():
         raise BundleError("is no folder; a bundle is one with a bundle.json", path=folder)
     path = folder / DESCRIPTION
-    check_regular(path)
-    if path.stat().st_size > LARGEST_DESCRIPTION:
-        raise BundleError("is too large to be a description", path=path)
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"is damaged: it is no JSON ({error})", path=path) from error
+    content = read_checked_json(path)
     version = content.get("format_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise BundleError("is no description of a bundle: format_version is missing", path=path)
@@ -156,6 +150,17 @@ def _check_consistent(info: BundleInfo, path: Path) -> None:
         raise BundleError("has settings of audio or of features, but not of both", path=path)
     if info.features is not None and not fits(info.input, info.input_shape, names, info.features):
         raise BundleError("the feature settings do not lead to the model's features", path=path)
+
+
+def read_checked_json(path: Path) -> Any:
+    """Read a JSON file of a bundle, unless it is missing, no ordinary file, or far too large."""
+    check_regular(path)
+    if path.stat().st_size > LARGEST_DESCRIPTION:
+        raise BundleError("is too large to be a description", path=path)
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"is damaged: it is no JSON ({error})", path=path) from error
 
 
 def check_regular(path: Path) -> None:

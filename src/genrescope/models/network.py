@@ -89,10 +89,29 @@ class GenreNetwork(nn.Module):
         -------
         torch.Tensor [shape=(n, n_classes)]
         """
-        x = ((log_mels - self.mean) / self.scale)[:, None]
-        x = x.contiguous(memory_format=torch.channels_last)
-        x = self.block3(self.block2(self.block1(x)))
-        x = x.mean(dim=(2, 3))
-        x = self.dropout(self.hidden_relu(self.hidden(x)))
-        logits: torch.Tensor = self.output(x)
+        return self.decide(self.convolve(self.standardise(log_mels)).mean(dim=(2, 3)))
+
+    def standardise(self, log_mels: torch.Tensor) -> torch.Tensor:
+        """The input about the mean of the training clips, which becomes 0."""
+        return (log_mels - self.mean) / self.scale
+
+    def convolve(self, standardised: torch.Tensor) -> torch.Tensor:
+        """What the three blocks see of standardised spectrograms, or of cuttings from them.
+
+        Parameters
+        ----------
+        standardised : torch.Tensor [shape=(n, height, width)]
+
+        Returns
+        -------
+        torch.Tensor [shape=(n, 128, height // 8, width // 8)]
+            The place (i, j) depends on the rows 8 i - 7 to 8 i + 14 and the like columns.
+        """
+        x = standardised[:, None].contiguous(memory_format=torch.channels_last)
+        seen: torch.Tensor = self.block3(self.block2(self.block1(x)))
+        return seen
+
+    def decide(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits from what the blocks saw on average [shape=(n, 128)]."""
+        logits: torch.Tensor = self.output(self.dropout(self.hidden_relu(self.hidden(pooled))))
         return logits

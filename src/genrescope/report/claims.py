@@ -11,7 +11,7 @@ from genrescope.evaluation.cells import Cell
 from genrescope.evaluation.counts import FloatArray, bootstrap, group_counts, percentile_interval
 from genrescope.report.comparisons import Ranking, verdict
 from genrescope.report.conclusions import drop_sentence, interval, listed, ranking_sentences
-from genrescope.report.figures.style import number
+from genrescope.figures.style import number
 from genrescope.report.paper import Counterpart, compare_shap
 from genrescope.report.run_directory import RunDirectory
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from genrescope.evaluation.cells import evaluated_parts
 from genrescope.report.comparisons import Ranking, verdict
-from genrescope.report.figures.style import number
+from genrescope.figures.style import number
 from genrescope.report.run_directory import RunDirectory
 
 

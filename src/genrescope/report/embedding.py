@@ -10,7 +10,7 @@ from PIL import Image
 
 from genrescope.audio.encode import mp3_bytes
 from genrescope.errors import AudioError
-from genrescope.report.figures.style import png_bytes
+from genrescope.figures.style import png_bytes
 
 BUDGET = 24_000_000  # characters of embedded data
 PALETTE_OVER = 40_000  # bytes from which a picture is worth a smaller coding

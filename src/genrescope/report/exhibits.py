@@ -4,13 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from genrescope.explanations.words import load_language
+from genrescope.figures import drop_figure, shap_figure, training_curve_figure
 from genrescope.report.embedding import Embedder
-from genrescope.report.figures import (
-    drop_figure,
-    feature_words,
-    shap_figure,
-    training_curve_figure,
-)
 from genrescope.report.run_directory import RunDirectory
 
 TOP = 20  # features in the report's figure
@@ -39,6 +35,7 @@ def drop_exhibit(drops: pd.DataFrame, embed: Embedder) -> str | None:
 
 def shap_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
     """Top features and per-class figures of every tree model and source."""
+    words = load_language("en")
     found = []
     for model in run.models:
         for source in run.sources:
@@ -58,12 +55,13 @@ def shap_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
                 subtitle=f"{what}; mean over {summary.get('n', '?')} held-out clips",
                 scale=scale,
                 top=TOP,
+                words={str(name): words.feature(str(name)) for name in per_class["feature"]},
             )
             rows: list[dict[str, Any]] = [
                 {
                     "rank": rank,
                     "feature": str(row["feature"]),
-                    "words": feature_words(str(row["feature"])),
+                    "words": words.feature(str(row["feature"])),
                     "value": float(row["mean_abs_shap"]),
                 }
                 for rank, row in enumerate(top.head(TABLE).to_dict("records"), start=1)

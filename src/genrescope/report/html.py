@@ -25,7 +25,7 @@ from genrescope.report.exhibits import (
     grad_cam_exhibits,
     shap_exhibits,
 )
-from genrescope.report.figures.style import genre_colours, number
+from genrescope.figures.style import genre_colours, number
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.run_directory import RunDirectory
 from genrescope.report.sections import (

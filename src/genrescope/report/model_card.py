@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genrescope.report.figures.style import number
+from genrescope.figures.style import number
 
 KINDS = {
     "forest": "Random Forest over 75 audio features",

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from genrescope.evaluation.cells import Cell
-from genrescope.report.figures.confusion import recall_shares
+from genrescope.figures.confusion import recall_shares
 from genrescope.report.run_directory import RunDirectory
 
 EXAMPLES = 3  # failures shown of each kind

@@ -13,8 +13,9 @@ from genrescope.config import AudioSettings, FeatureSettings, StudyConfig
 from genrescope.evaluation.cells import predict_cell
 from genrescope.explanations.listening import listen, mask_of
 from genrescope.explanations.shapley import shap_values
+from genrescope.explanations.words import load_language
 from genrescope.files import atomic_path, write_csv, write_json
-from genrescope.report.figures import map_figure, save_figure, shap_figure
+from genrescope.figures import map_figure, save_figure, shap_figure
 from genrescope.study.material import Material
 from genrescope.study.training import gather, pick
 
@@ -76,6 +77,7 @@ def explain_trees(
     top.insert(0, "rank", np.arange(1, len(top) + 1))
     per_class = explained.per_class()
     per_class = per_class[[genre for genre in genres if genre in per_class.columns]]
+    words = load_language("en")
     with atomic_path(folder / "values.parquet") as temporary:
         explained.frame().to_parquet(temporary, index=False)
     write_csv(folder / "top_features.csv", top)
@@ -86,6 +88,7 @@ def explain_trees(
             title=f"What decides in {name}",
             subtitle=f"mean |SHAP| over {len(clips)} held-out clips",
             scale=explained.scale,
+            words={name: words.feature(name) for name in explained.features},
         ),
         folder / "per_class.png",
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell, select_part
 from genrescope.evaluation.metrics import classification, confusion
 from genrescope.files import write_csv, write_json
-from genrescope.report.figures import confusion_figure, save_figure
+from genrescope.figures import confusion_figure, save_figure
 from genrescope.study.material import Material
 
 

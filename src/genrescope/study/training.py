@@ -15,6 +15,7 @@ from genrescope.features.log_mels import LogMels
 from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.models.statistics import FeatureStatistics
 from genrescope.report.model_card import model_card
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
@@ -111,6 +112,8 @@ def train_bundle(
 ) -> list[dict[str, Any]]:
     """Train a model, score it on its own held-out clips and save it as a bundle.
 
+    The bundle keeps the statistics of the training clips' features, whatever the model takes.
+
     Parameters
     ----------
     folder : pathlib.Path
@@ -150,6 +153,7 @@ def train_bundle(
         "audio": audio.model_dump(),
         "features": features.model_dump(),
     }
+    vectors, learned = gather(members, "train", kind="vectors", seed=seed)
     save_bundle(
         folder,
         model,
@@ -160,6 +164,7 @@ def train_bundle(
         corpora=corpora,
         metrics=metrics,
         card=model_card(facts),
+        statistics=FeatureStatistics.from_clips(vectors, learned["genre"].tolist()),
     )
     if model.training_curve_ is not None:
         write_csv(folder / "training_curve.csv", model.training_curve_)

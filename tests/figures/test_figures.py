@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib import rcParams
 
 from genrescope.errors import OutputError
-from genrescope.report.figures import (
+from genrescope.figures import (
     confusion_figure,
     drop_figure,
     genre_colours,
@@ -15,9 +15,8 @@ from genrescope.report.figures import (
     shap_figure,
     training_curve_figure,
 )
-from genrescope.report.figures.maps import hz_to_mel, mel_position
-from genrescope.report.figures.shapley import feature_words
-from genrescope.report.figures.style import OKABE_ITO, readable
+from genrescope.figures.maps import hz_to_mel, mel_position
+from genrescope.figures.style import OKABE_ITO, readable
 
 GENRES = ["Blues-like", "HipHop/Rap", "Pop/Dance/RnB", "Rock/Metal"]
 
@@ -73,7 +72,7 @@ def test_hangul_and_unknown_characters_draw_without_warnings():
 
 
 def test_without_a_hangul_font_syllables_are_romanised(monkeypatch):
-    from genrescope.report.figures import style
+    from genrescope.figures import style
 
     monkeypatch.setattr(style, "_has_glyph", lambda character: ord(character) < 128)
     assert readable("국악 rock") == "gugag rock"
@@ -132,17 +131,19 @@ def test_shap_orders_features_and_keeps_the_strongest():
     assert titles == ["all genres", *GENRES]
 
 
-def test_every_one_of_the_75_features_has_words():
-    stats = ("mean", "std")
-    names = [f"mfcc_{s}_{i}" for s in stats for i in range(20)]
-    names += [f"chroma_{s}_{i}" for s in stats for i in range(12)]
-    names += [
-        f"{k}_{s}" for k in ("spec_cent", "spec_bw", "spec_roll", "zcr", "rms") for s in stats
+def test_shap_prints_words_beside_the_features_that_have_some():
+    frame = pd.DataFrame({"feature": ["tempo", "x", "rms_std"], "Blues-like": [0.3, 0.2, 0.1]})
+
+    def right(words):
+        secondary = shap_figure(frame, words=words).axes[-1].child_axes
+        return [label.get_text() for axes in secondary for label in axes.get_yticklabels()]
+
+    assert right({"rms_std": "loudness", "tempo": "speed", "zcr": "noise"}) == [
+        "speed",
+        "",
+        "loudness",
     ]
-    names.append("tempo")
-    words = [feature_words(name) for name in names]
-    assert all(words) and len(set(words)) == 75
-    assert feature_words("length") == ""
+    assert right(None) == right({}) == right({"zcr": "noise"}) == []
 
 
 def test_training_curve_marks_the_lowest_validation_loss():

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genrescope.report.figures.style import (
+from genrescope.figures.style import (
     INK,
     OKABE_ITO,
     RULE,

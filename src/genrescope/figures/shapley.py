@@ -1,14 +1,13 @@
 """SHAP: which of the features decided, for each genre."""
 
-import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from genrescope.report.figures.style import (
+from genrescope.figures.style import (
     MUTED,
     bare,
     genre_colours,
@@ -18,41 +17,10 @@ from genrescope.report.figures.style import (
 )
 
 TITLE_WIDTH = 14  # characters of a genre in a line
-PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-WORDS = {
-    "spec_cent": "brightness (spectral centroid)",
-    "spec_bw": "spread of frequencies (bandwidth)",
-    "spec_roll": "upper edge of the spectrum (roll-off)",
-    "zcr": "noisiness (zero crossings)",
-    "rms": "loudness (RMS)",
-}
-STATISTICS = {"mean": "average", "std": "variation"}
 UNITS = {
     "margin": "mean |SHAP| (log-odds)",
     "probability": "mean |SHAP| (probability)",
 }
-
-
-def feature_words(name: str) -> str:
-    """What a feature measures, in words; empty for a name that is not one of the 75.
-
-    Examples
-    --------
-    >>> feature_words("rms_std"), feature_words("chroma_mean_9"), feature_words("mfcc7_var")
-    ('loudness (RMS), variation', 'pitch class A, average', '')
-    """
-    if name == "tempo":
-        return "tempo"
-    match = re.fullmatch(r"(mfcc|chroma)_(mean|std)_(\d+)|(\w+)_(mean|std)", name)
-    if match is None:
-        return ""
-    kind, statistic, place, plain, plain_statistic = match.groups()
-    if plain is not None:
-        return f"{WORDS[plain]}, {STATISTICS[plain_statistic]}" if plain in WORDS else ""
-    if kind == "chroma":
-        return f"pitch class {PITCHES[int(place) % 12]}, {STATISTICS[statistic]}"
-    subject = "overall level (MFCC 0)" if place == "0" else f"timbre (MFCC {place})"
-    return f"{subject}, {STATISTICS[statistic]}"
 
 
 def shap_figure(
@@ -62,6 +30,7 @@ def shap_figure(
     subtitle: str = "",
     scale: str = "margin",
     top: int | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Figure:
     """Mean absolute SHAP value of each feature: overall, then a column per genre.
 
@@ -77,6 +46,8 @@ def shap_figure(
         `margin` (log-odds) or `probability`: the unit of the values.
     top : int, optional
         Show only the strongest; all where not given.
+    words : mapping of str to str, optional
+        What features measure, printed on the right; nothing for a feature it lacks.
 
     Returns
     -------
@@ -120,15 +91,17 @@ def shap_figure(
             bare(axes)
             axes.spines["left"].set_visible(True)
             axes.tick_params(axis="x", labelsize=8)
-        _name_rows(figure, [str(name) for name in shown])
+        _name_rows(figure, [str(name) for name in shown], words or {})
         figure.supxlabel(UNITS.get(scale, f"mean |SHAP| ({scale})"), fontsize=9, color=MUTED)
     return figure
 
 
-def _name_rows(figure: Figure, names: Sequence[str]) -> None:
+def _name_rows(figure: Figure, names: Sequence[str], words: Mapping[str, str]) -> None:
     first, last = figure.axes[0], figure.axes[-1]
     first.set_yticks(range(len(names)), [readable(name) for name in names], fontsize=8.5)
-    words = last.secondary_yaxis("right")
-    words.set_yticks(range(len(names)), [feature_words(name) for name in names], fontsize=7.5)
-    words.tick_params(length=0, labelcolor=MUTED)
-    words.spines["right"].set_visible(False)
+    labels = [readable(words.get(name, "")) for name in names]
+    if any(labels):
+        right = last.secondary_yaxis("right")
+        right.set_yticks(range(len(names)), labels, fontsize=7.5)
+        right.tick_params(length=0, labelcolor=MUTED)
+        right.spines["right"].set_visible(False)

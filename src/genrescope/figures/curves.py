@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from genrescope.report.figures.style import MUTED, OKABE_ITO, house_style, new_figure
+from genrescope.figures.style import MUTED, OKABE_ITO, house_style, new_figure
 
 STEPS = ("epoch", "round")
 LINES = {

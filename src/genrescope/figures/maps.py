@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from genrescope.report.figures.style import MUTED, OKABE_ITO, house_style, new_figure
+from genrescope.figures.style import MUTED, OKABE_ITO, house_style, new_figure
 
 HUE = OKABE_ITO["sky"]
 TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from genrescope.report.figures.style import (
+from genrescope.figures.style import (
     MUTED,
     SCORES,
     bare,

@@ -1,0 +1,19 @@
+"""The figures of a study, in one house style; each takes the table it shows."""
+
+from genrescope.figures.confusion import confusion_figure
+from genrescope.figures.curves import training_curve_figure
+from genrescope.figures.drop import drop_figure
+from genrescope.figures.maps import map_figure
+from genrescope.figures.shapley import shap_figure
+from genrescope.figures.style import genre_colours, png_bytes, save_figure
+
+__all__ = [
+    "confusion_figure",
+    "drop_figure",
+    "genre_colours",
+    "map_figure",
+    "png_bytes",
+    "save_figure",
+    "shap_figure",
+    "training_curve_figure",
+]
