@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from genrescope.errors import GenrescopeError
     from genrescope.study.run import StudyResult
 
 DONE, FAILED, SOME_FAILED = 0, 1, 3
@@ -272,10 +275,56 @@ def predict(
         typer.echo(text, nl=False)
     else:
         write_text(out, text)
+    _say_failures(failures, of=len(answers))
+
+
+@app.command()
+def explain(
+    bundle: Annotated[Path, typer.Argument(help="A trained model.")],
+    audio: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for pages, pictures, sounds.")],
+    target: Annotated[
+        str | None, typer.Option(help="The genre to ask about [the one that is heard].")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Ask why the target rather than this genre.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="cnn: occlusion or grad_cam; trees: tree_shap.")
+    ] = None,
+    moments: Annotated[int, typer.Option(min=1, help="Telling moments shown of each file.")] = 3,
+    language: Annotated[str, typer.Option(help="Of the sentences: en or ko.")] = "en",
+) -> None:
+    """Say why: what decided in each file, in pictures, words and sound."""
+    from genrescope.errors import GenrescopeError
+    from genrescope.study.explain_files import explain_files
+
+    failures = []
+    answers = explain_files(
+        bundle,
+        audio,
+        out,
+        target=target,
+        against=against,
+        method=method,
+        moments=moments,
+        language=language,
+    )
+    for answer in answers:
+        if isinstance(answer, GenrescopeError):
+            failures.append(answer)
+            continue
+        typer.echo(f"{answer.path}  {answer.genre} {_share(answer.probability)}  {answer.page}")
+        for sentence in answer.sentences:
+            typer.echo(f"  {sentence}")
+    _say_failures(failures, of=len(audio))
+
+
+def _say_failures(failures: "Sequence[GenrescopeError]", *, of: int) -> None:
     for failure in failures:
         _say(f"failed: {failure}")
     if failures:
-        raise typer.Exit(SOME_FAILED if len(failures) < len(answers) else FAILED)
+        raise typer.Exit(SOME_FAILED if len(failures) < of else FAILED)
 
 
 def _list_failures(failures: "pd.DataFrame", table: Path | None) -> None:

@@ -142,7 +142,10 @@ class ExplanationSettings(Settings):
     """How much is explained."""
 
     shap_clips: int = Field(200, ge=1)  # test clips explained per model and source, at most
-    grad_cam_examples: int = Field(1, ge=0)  # per source, meta-genre and outcome
+    examples: int = Field(1, ge=0)  # explained clips per model, source, genre and outcome
+    quality_clips: int = Field(40, ge=0)  # test clips whose maps are measured per source, at most
+    stability_seeds: int = Field(20, ge=0)  # splits, each with a tree model of its own
+    stability_clips: int = Field(40, ge=1)  # test clips explained in each of them, at most
 
 
 class CorpusSettings(Settings):

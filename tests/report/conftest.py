@@ -18,9 +18,9 @@ from genrescope.evaluation.cells import (
     select_part,
 )
 from genrescope.evaluation.metrics import classification, confusion
-from genrescope.files import write_csv, write_json, write_text
 from genrescope.figures import save_figure
 from genrescope.figures.style import new_figure
+from genrescope.files import write_csv, write_json, write_text
 from genrescope.report.html import write_report
 
 GENRES = ["Blues-like", "HipHop/Rap", "Pop/Dance/RnB", "Rock/Metal"]

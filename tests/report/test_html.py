@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from genrescope.errors import GenrescopeError, OutputError
+from genrescope.figures.style import number
 from genrescope.files import read_json, write_json
 from genrescope.report.embedding import Embedder
-from genrescope.figures.style import number
 from genrescope.report.html import write_report
 
 

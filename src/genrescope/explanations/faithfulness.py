@@ -123,8 +123,7 @@ def faithfulness(
     maps: Maps,
     *,
     target: str | Sequence[str] | None = None,
-    steps: int = STEPS,
-    seed: int = 0,
+    curves: Curves | None = None,
 ) -> pd.DataFrame:
     """Measure each map against the network it explains.
 
@@ -133,8 +132,10 @@ def faithfulness(
 
     Parameters
     ----------
-    model, log_mels, maps, target, steps, seed
+    model, log_mels, maps, target
         As in `deletion_insertion`.
+    curves : Curves, optional
+        What `deletion_insertion` gave for them; followed anew where not given.
 
     Returns
     -------
@@ -167,7 +168,8 @@ def faithfulness(
     """
     network, inputs = network_of(model), checked_inputs(model, log_mels)
     targets = target_indices(target, model, len(inputs))
-    curves = deletion_insertion(model, inputs, maps, target=target, steps=steps, seed=seed)
+    if curves is None:
+        curves = deletion_insertion(model, inputs, maps, target=target)
     areas = {
         "deletion": np.trapezoid(curves.deletion, curves.share, axis=1),
         "insertion": np.trapezoid(curves.insertion, curves.share, axis=1),

@@ -8,7 +8,7 @@ from scipy.signal import ShortTimeFFT, get_window
 
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.kernels import Doubles, Floats
-from genrescope.features.mel import mel_weights
+from genrescope.features.mel import RANGE_DB, mel_weights
 
 LARGEST_GAIN = 10.0  # 20 dB: what is all but silent is not blown up into noise
 PEAK = 0.99
@@ -93,6 +93,45 @@ def listen(
     parts = [(part, _gain(part, loudness)) for part in (kept, samples - kept)]
     sounds = [(part * gain).astype(np.float32) for part, gain in parts]
     return Listening(sounds[0], sounds[1], parts[0][1], parts[1][1])
+
+
+def masked_log_mel(
+    log_mel: npt.NDArray[np.floating],
+    mask: npt.NDArray[np.floating],
+    *,
+    features: FeatureSettings | None = None,
+) -> Floats:
+    """What a clip's log-mel spectrogram becomes under a mask: what is heard, for the network.
+
+    Parameters
+    ----------
+    log_mel : numpy.ndarray [shape=(n_mels, frames)]
+        Decibels.
+    mask : numpy.ndarray [shape=(n_mels, frames)]
+        Factors of the amplitude, from 0 to 1.
+    features : FeatureSettings, optional
+        How the spectrogram was made.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(n_mels, frames), dtype=float32]
+        Decibels, no less than 80 below the loudest, which with `mel_reference` "max" is 0 again.
+
+    Examples
+    --------
+    >>> masked_log_mel(np.array([[0.0, -10.0, -20.0]]), np.array([[0.0, 1.0, 0.1]])).tolist()
+    [[-80.0, 0.0, -30.0]]
+    """
+    features = features or FeatureSettings()
+    with np.errstate(divide="ignore"):
+        decibels = log_mel + 20 * np.log10(mask.astype(np.float64))
+    loudest = float(decibels.max())
+    if not np.isfinite(loudest):
+        return np.full(log_mel.shape, log_mel.min(), np.float32)
+    decibels = np.maximum(decibels, loudest - RANGE_DB)
+    reference = loudest if features.mel_reference == "max" else 0.0
+    masked: Floats = (decibels - reference).astype(np.float32)
+    return masked
 
 
 def mask_of(values: npt.NDArray[np.floating]) -> Floats:

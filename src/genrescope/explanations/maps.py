@@ -14,6 +14,7 @@ from genrescope.explanations.occlusion import occlusion
 
 METHODS: dict[str, Callable[..., Maps]] = {"occlusion": occlusion, "grad_cam": grad_cam}
 DEFAULT = "occlusion"
+REFERENCES = ("random", "centre", "energy")  # know nothing of the model
 TITLES = {
     "occlusion": "occlusion",
     "grad_cam": "Grad-CAM",

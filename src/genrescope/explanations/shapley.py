@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from genrescope.explanations.families import FAMILIES, family_of
 from genrescope.parallel import cpu_count, map_processes
 
 FloatArray = npt.NDArray[np.float64]
@@ -34,19 +35,27 @@ class ShapValues:
         The explained feature vectors, by `clip_id`.
     classes : tuple of str
         The model's classes.
+    answers : numpy.ndarray [shape=(n, n_classes)]
+        The model's own answers.
     scale : str
         `margin`: log-odds before the softmax (boosting); `probability`: in [0, 1] (forest).
-    residual : float
-        Largest absolute gap, over clips and classes, between the sum of values and baseline and
-        the model's own answer: rounding alone where all is well.
     """
 
     values: FloatArray
     baseline: FloatArray
     data: pd.DataFrame
     classes: tuple[str, ...]
+    answers: FloatArray
     scale: Literal["margin", "probability"]
-    residual: float
+
+    @property
+    def residual(self) -> float:
+        """Largest gap, over clips and classes, between values plus baseline and the answers.
+
+        Rounding alone where all is well.
+        """
+        gaps = np.abs(self.values.sum(axis=1) + self.baseline - self.answers)
+        return float(gaps.max(initial=0.0))
 
     @property
     def features(self) -> list[str]:
@@ -65,6 +74,26 @@ class ShapValues:
             np.abs(self.values).mean(axis=0),
             index=pd.Index(self.features, name="feature"),
             columns=pd.Index(self.classes),
+        )
+
+    def families(self) -> pd.DataFrame:
+        """Mean absolute contribution of each musical family for each class, over the clips.
+
+        The values of a family's features are summed clip by clip, signs and all, so that with the
+        baseline the families add up to the answer as the features do.
+
+        Returns
+        -------
+        DataFrame [shape=(n_families, n_classes)]
+        """
+        names = pd.Index(self.features, name="feature")
+        families = pd.Index([family_of(name) for name in names])
+        present = [family for family in FAMILIES if family in families]
+        sums = [
+            np.abs(self.values[:, families == name].sum(axis=1)).mean(axis=0) for name in present
+        ]
+        return pd.DataFrame(
+            sums, index=pd.Index(present, name="family"), columns=pd.Index(self.classes)
         )
 
     def top(self, n: int = 10) -> pd.DataFrame:
@@ -176,13 +205,13 @@ def _forest(model: Any, X: pd.DataFrame, workers: int | None) -> ShapValues:
         partial(_explain_chunk, forest), chunks, workers=min(workers, len(chunks))
     )
     none = np.zeros((0, X.shape[1], len(model.classes_)))
-    return _added_up(
-        model,
+    return ShapValues(
+        np.concatenate([none, *explained]),
+        np.asarray(_explainer(forest).expected_value, dtype=np.float64),
         X,
-        values=np.concatenate([none, *explained]),
-        baseline=np.asarray(_explainer(forest).expected_value, dtype=np.float64),
-        answers=model.predict_proba(X) if len(X) else none[:, 0],
-        scale="probability",
+        tuple(str(name) for name in model.classes_),
+        model.predict_proba(X) if len(X) else none[:, 0],
+        "probability",
     )
 
 
@@ -211,28 +240,11 @@ def _boosting(model: Any, X: pd.DataFrame) -> ShapValues:
     contributions = booster.predict(data, pred_contribs=True, strict_shape=True)
     contributions = contributions.astype(np.float64).transpose(0, 2, 1)
     answers = booster.predict(data, output_margin=True, strict_shape=True)
-    return _added_up(
-        model,
+    return ShapValues(
+        contributions[:-1, :-1],
+        contributions[-1, -1],
         X,
-        values=contributions[:-1, :-1],
-        baseline=contributions[-1, -1],
-        answers=answers[:-1],
-        scale="margin",
+        tuple(str(name) for name in model.classes_),
+        answers[:-1].astype(np.float64),
+        "margin",
     )
-
-
-def _added_up(
-    model: Any,
-    X: pd.DataFrame,
-    *,
-    values: FloatArray,
-    baseline: FloatArray,
-    answers: npt.ArrayLike,
-    scale: Literal["margin", "probability"],
-) -> ShapValues:
-    """Compare the sums of values and baseline with the model's own answers."""
-    sums = values.sum(axis=1) + baseline
-    gaps = np.abs(sums - np.asarray(answers, dtype=np.float64))
-    residual = float(gaps.max(initial=0.0))
-    classes = tuple(str(name) for name in model.classes_)
-    return ShapValues(values, baseline, X, classes, scale, residual)

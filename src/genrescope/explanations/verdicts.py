@@ -11,7 +11,7 @@ import pandas as pd
 from genrescope.evaluation.paired import grouped_mean
 from genrescope.evaluation.significance import holm
 from genrescope.explanations.faithfulness import MEASURES, deletion_insertion, faithfulness
-from genrescope.explanations.maps import METHODS, TITLES, explain_maps, reference_maps
+from genrescope.explanations.maps import METHODS, REFERENCES, TITLES, explain_maps, reference_maps
 from genrescope.explanations.networks import Maps
 from genrescope.explanations.sanity import LAYERS, max_sensitivity, randomisation
 
@@ -20,6 +20,7 @@ LEVEL = 0.05
 INDEPENDENT = 0.2  # rank correlation after full randomisation up to which a map is the model's
 BETTER_IF_LESS = ("deletion",)
 DECISIVE = ("deletion", "insertion")
+N_MAPS = len(METHODS) + len(REFERENCES)
 FEWEST_GROUPS = 6  # with five, no flip of signs has a p-value below .05
 
 
@@ -50,7 +51,7 @@ def measure(
     clips: pd.DataFrame,
     *,
     seed: int = 0,
-    progress: Callable[[int], None] = lambda _: None,
+    on_maps: Callable[[int], None] = lambda _: None,
 ) -> MapQuality:
     """Measure every method, and the maps it has to beat, on some held-out clips.
 
@@ -64,8 +65,8 @@ def measure(
         Index `clip_id`, column `group`.
     seed : int
         Of random maps, orders, noise and weights.
-    progress : callable
-        Told after each method how many clips are done with it.
+    on_maps : callable
+        Told, after each of the `N_MAPS` kinds of map, how many were measured.
 
     Returns
     -------
@@ -79,7 +80,8 @@ def measure(
     maps |= reference_maps(log_mels, seed=seed)
     tables, randomised, curves = [], [], []
     for name, values in maps.items():
-        table = faithfulness(model, log_mels, values, target=predicted, seed=seed)
+        followed = deletion_insertion(model, log_mels, values, target=predicted, seed=seed)
+        table = faithfulness(model, log_mels, values, target=predicted, curves=followed)
         table.insert(0, "method", name)
         if name in METHODS:
             explain = partial(_explain, name, predicted)
@@ -90,11 +92,10 @@ def measure(
         else:
             table["sensitivity"] = np.nan
         tables.append(pd.concat([who, table], axis=1))
-        followed = deletion_insertion(model, log_mels, values, target=predicted, seed=seed)
         means = {"deletion": followed.deletion.mean(axis=0)}
         means |= {"insertion": followed.insertion.mean(axis=0)}
         curves.append(pd.DataFrame({"method": name, "share": followed.share, **means}))
-        progress(len(clips))
+        on_maps(len(clips))
     return MapQuality(
         pd.concat(tables, ignore_index=True),
         pd.concat(randomised, ignore_index=True),
@@ -127,16 +128,18 @@ def quality_table(quality: MapQuality, genres: Sequence[str], *, seed: int = 0) 
     """
     rows: list[tuple[Any, ...]] = []
     for genre, of_genre in _by_genre(quality.clips, genres):
-        for method, table in of_genre.groupby("method", sort=False):
+        for key, table in of_genre.groupby("method", sort=False):
+            method = str(key)
             for name in (*MEASURES, "sensitivity"):
                 found = grouped_mean(table[name], table["group"], seed=seed)
                 if found.n:
                     rows.append((genre, method, name, *_figures(found)))
     for genre, of_genre in _by_genre(quality.randomised, genres):
-        for (method, layer), drawn in of_genre.groupby(["method", "layer"], sort=False):
+        for keys, drawn in of_genre.groupby(["method", "layer"], sort=False):
+            method, layer = map(str, keys)
             clips = drawn.groupby(["clip_id", "group"], as_index=False)["correlation"].mean()
             found = grouped_mean(clips["correlation"], clips["group"], seed=seed)
-            rows.append((str(genre), str(method), f"randomised_{layer}", *_figures(found)))
+            rows.append((genre, method, f"randomised_{layer}", *_figures(found)))
     columns = ["genre", "method", "measure", "value", "low", "high", "n", "n_groups"]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 

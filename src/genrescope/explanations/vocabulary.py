@@ -77,6 +77,17 @@ class Vocabulary:
         """
         return str(self.texts["families"].get(key, key))
 
+    def range(self, key: str) -> str:
+        """Name of a range of frequencies, with its limits.
+
+        Examples
+        --------
+        >>> from genrescope.explanations.words import load_language
+        >>> load_language("en").range("bass")
+        'bass, below 250 Hz'
+        """
+        return str(self.texts["ranges"][key])
+
     def feature(self, name: str) -> str:
         """A feature's label for tables and figures; empty for a name that is not known.
 

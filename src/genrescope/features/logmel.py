@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.kernels import Floats
 
 
@@ -84,3 +85,18 @@ def time_weights(n_frames: int, frames: int) -> Floats:
     overlap = np.minimum(source + 1, target + step) - np.maximum(source, target)
     weights: Floats = (np.maximum(overlap, 0.0) / step).astype(np.float32)
     return weights
+
+
+def shown_seconds(audio: AudioSettings, features: FeatureSettings) -> float:
+    """Seconds of a clip that its picture shows: all of them, or those of the cropped frames.
+
+    Examples
+    --------
+    >>> shown_seconds(AudioSettings(), FeatureSettings())
+    5.0
+    >>> round(shown_seconds(AudioSettings(), FeatureSettings(frame_fit="crop")), 2)
+    2.97
+    """
+    if features.frame_fit == "resize":
+        return audio.clip_seconds
+    return min(audio.clip_seconds, features.frames * features.hop_length / audio.sample_rate)

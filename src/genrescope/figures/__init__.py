@@ -3,15 +3,17 @@
 from genrescope.figures.confusion import confusion_figure
 from genrescope.figures.curves import training_curve_figure
 from genrescope.figures.drop import drop_figure
-from genrescope.figures.maps import map_figure
+from genrescope.figures.explained import explained_figure
+from genrescope.figures.faithfulness import faithfulness_figure
 from genrescope.figures.shapley import shap_figure
 from genrescope.figures.style import genre_colours, png_bytes, save_figure
 
 __all__ = [
     "confusion_figure",
     "drop_figure",
+    "explained_figure",
+    "faithfulness_figure",
     "genre_colours",
-    "map_figure",
     "png_bytes",
     "save_figure",
     "shap_figure",

@@ -1,44 +1,17 @@
 """Maps of what spoke for a genre, over mel spectrograms, in seconds and hertz."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from genrescope.figures.style import MUTED, OKABE_ITO, house_style, new_figure
+from genrescope.features.mel import mel_from_hz
+from genrescope.figures.style import OKABE_ITO
 
 HUE = OKABE_ITO["sky"]
 TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)
 SHOWN_DB = 80.0  # decibels below the loudest cell that still have a shade
-
-
-def hz_to_mel(frequency_hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Slaney's mel scale: linear below 1 kHz, logarithmic above.
-
-    As in the Auditory Toolbox (Slaney 1998), librosa's default.
-
-    Parameters
-    ----------
-    frequency_hz : array
-        Hertz, not negative.
-
-    Returns
-    -------
-    numpy.ndarray
-        Mels; 1 kHz is 15.
-
-    Examples
-    --------
-    >>> hz_to_mel([0.0, 500.0, 1000.0, 6400.0]).round(6).tolist()
-    [0.0, 7.5, 15.0, 42.0]
-    """
-    hz = np.asarray(frequency_hz, dtype=np.float64)
-    return np.where(
-        hz < 1000.0, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1) / 1000) / np.log(6.4)
-    )
 
 
 def mel_position(
@@ -56,78 +29,47 @@ def mel_position(
     >>> float(mel_position(11025.0, n_mels=128, sample_rate=22050))
     128.0
     """
-    return hz_to_mel(frequency_hz) / hz_to_mel(sample_rate / 2) * (n_mels + 1) - 1
+    return mel_from_hz(frequency_hz) / mel_from_hz(sample_rate / 2) * (n_mels + 1) - 1
 
 
-def map_figure(
-    log_mel: npt.NDArray[np.floating],
-    maps: Mapping[str, npt.NDArray[np.floating]],
-    *,
-    clip_seconds: float = 5.0,
-    sample_rate: int = 22050,
-    title: str = "",
-    subtitle: str = "",
-) -> Figure:
-    r"""A mel spectrogram, and beside it the same with the parts that spoke for a genre.
+def draw_spectrogram(axes: Axes, log_mel: npt.NDArray[np.floating], *, seconds: float) -> AxesImage:
+    """A mel spectrogram in its house colours; the time axis is in seconds.
 
     Parameters
     ----------
+    axes : matplotlib.axes.Axes
     log_mel : numpy.ndarray [shape=(n_mels, n_frames)]
-        Decibels.
-    maps : mapping of str to numpy.ndarray [shape=(n_mels, n_frames)]
-        By method, in the method's own units; what lies below 0 is not drawn. Each is drawn in
-        full strength at its maximum, which is printed above it.
-    clip_seconds : float
-        Seconds that the frames span.
-    sample_rate : int
-        Hertz; the mel bands fill 0 to half of it.
-    title, subtitle : str
-        Printed above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        Where the shapes differ.
-
-    Examples
-    --------
-    >>> log_mel, empty = np.full((128, 128), -40.0), np.zeros((128, 128))
-    >>> figure = map_figure(log_mel, {"Grad-CAM": empty})
-    >>> [text.get_text() for text in figure.axes[1].texts]
-    ['empty map:\nno positive evidence']
+        Decibels; what lies 80 dB below the loudest place is black.
+    seconds : float
+        That the frames span.
     """
-    for method, values in maps.items():
-        if log_mel.shape != values.shape:
-            raise ValueError(
-                f"spectrogram {log_mel.shape} and {method} map {values.shape} differ in shape"
-            )
     top = float(np.max(log_mel))
-    with house_style():
-        figure = new_figure(4.2 * (1 + len(maps)), 2.75, title=title, subtitle=subtitle)
-        left, *others = figure.subplots(1, 1 + len(maps), sharey=True)
-        for axes in (left, *others):
-            image = axes.imshow(
-                log_mel,
-                origin="lower",
-                aspect="auto",
-                cmap="magma",
-                vmin=top - SHOWN_DB,
-                vmax=top,
-                extent=(0, clip_seconds, -0.5, log_mel.shape[0] - 0.5),
-            )
-            axes.set_xlabel("time (s)")
-        _hertz(left, log_mel.shape[0], sample_rate)
-        left.set_title("what was heard: log-mel spectrogram")
-        bar = figure.colorbar(image, ax=left, pad=0.015, aspect=28)
-        bar.set_label("level (dB)", color=MUTED, fontsize=8.5)
-        bar.outline.set_visible(False)
-        for axes, (method, values) in zip(others, maps.items(), strict=True):
-            _draw(axes, np.maximum(np.nan_to_num(values), 0), method, clip_seconds=clip_seconds)
-    return figure
+    return axes.imshow(
+        log_mel,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=top - SHOWN_DB,
+        vmax=top,
+        extent=(0, seconds, -0.5, log_mel.shape[0] - 0.5),
+    )
+
+
+def draw_map(axes: Axes, values: npt.NDArray[np.floating], method: str, *, seconds: float) -> None:
+    """A map over a spectrogram: dimmed where it is weak, a contour at half of its maximum.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        That hold the spectrogram.
+    values : numpy.ndarray [shape=(n_mels, n_frames)]
+        What lies below 0 is not drawn. An empty map is said to be empty.
+    method : str
+        Printed above, with the maximum.
+    seconds : float
+        That the frames span.
+    """
+    _draw(axes, np.maximum(np.nan_to_num(values), 0), method, clip_seconds=seconds)
 
 
 def _draw(
@@ -135,10 +77,10 @@ def _draw(
 ) -> None:
     strength = float(values.max(initial=0.0))
     if strength > 0:
-        axes.set_title(f"what spoke for it: {method}, at most {strength:.2g}")
+        axes.set_title(f"{method}, at most {strength:.2g}")
         _overlay(axes, values, full=strength, clip_seconds=clip_seconds)
         return
-    axes.set_title(f"what spoke for it: {method}")
+    axes.set_title(method)
     axes.text(
         0.5,
         0.5,
@@ -151,7 +93,8 @@ def _draw(
     )
 
 
-def _hertz(axes: Axes, n_mels: int, sample_rate: int) -> None:
+def label_hertz(axes: Axes, n_mels: int, sample_rate: int) -> None:
+    """Write frequencies in hertz at the mel bands of the vertical axis."""
     ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2 and hz >= 250]
     axes.set_yticks(
         mel_position(ticks, n_mels=n_mels, sample_rate=sample_rate), [f"{hz:,}" for hz in ticks]

@@ -158,7 +158,8 @@ def new_figure(width_in: float, height_in: float, *, title: str = "", subtitle: 
     title, subtitle : str
         What the figure shows, and of how much or measured how.
     """
-    band_in = 0.33 * bool(title) + 0.22 * (subtitle.count("\n") + 1) * bool(subtitle) + 0.07
+    lines_in = 0.22 + 0.155 * subtitle.count("\n")
+    band_in = 0.33 * bool(title) + lines_in * bool(subtitle) + 0.07
     height_in += band_in
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     engine = figure.get_layout_engine()

@@ -144,7 +144,9 @@ class FeatureStatistics:
         value = float(_float32(value))
         below, not_above = bisect_left(quantiles, value), bisect_right(quantiles, value)
         if below < not_above:
-            return (LEVELS[below] + LEVELS[not_above - 1]) / 2
+            half_a_clip = 0.5 / self.counts[self.genres.index(genre)]
+            middle = (LEVELS[below] + LEVELS[not_above - 1]) / 2
+            return min(max(middle, half_a_clip), 1 - half_a_clip)
         if below == 0:
             return 0.0
         if below == len(quantiles):

@@ -9,9 +9,9 @@ import pandas as pd
 
 from genrescope.evaluation.cells import Cell
 from genrescope.evaluation.counts import FloatArray, bootstrap, group_counts, percentile_interval
+from genrescope.figures.style import number
 from genrescope.report.comparisons import Ranking, verdict
 from genrescope.report.conclusions import drop_sentence, interval, listed, ranking_sentences
-from genrescope.figures.style import number
 from genrescope.report.paper import Counterpart, compare_shap
 from genrescope.report.run_directory import RunDirectory
 
@@ -175,7 +175,16 @@ def _feature(run: RunDirectory, paper: dict[str, Any], facts: dict[str, Any]) ->
         order = table.set_index("feature").mean(axis=1).sort_values(ascending=False)
         rank = list(order.index).index(facts["feature"]) + 1
         ours += f"; {facts['feature']} is number {rank} of {len(order)}"
-    return UNTESTED, f"{ours}. A rank without a second split has no uncertainty to test."
+    trainings = ("explanations", "stability", shap["model"], shap["source"])
+    ranks, summary = run.table(*trainings, "stability.csv"), run.json(*trainings, "stability.json")
+    if ranks is None or not summary or summary["n"] < 2:
+        return UNTESTED, f"{ours}. A rank without a second split has no uncertainty to test."
+    rows = ranks[ranks["feature"] == facts["feature"]]
+    if rows.empty:
+        return "contradicted", f"{ours}; over {summary['n']} splits it is not among the ten first."
+    low, high = float(rows["rank_low"].iloc[0]), float(rows["rank_high"].iloc[0])
+    found = "supported" if high == 1 else "contradicted" if low > 1 else "undecided"
+    return found, f"{ours}; over {summary['n']} splits its rank is {low:.0f} to {high:.0f} (95%)."
 
 
 def _maps(run: RunDirectory, counterpart: Counterpart) -> tuple[str, str]:
@@ -187,9 +196,24 @@ def _maps(run: RunDirectory, counterpart: Counterpart) -> tuple[str, str]:
     said = []
     for genre in run.genres:
         of_genre = [entry for entry in drawn if entry["genre"] == genre]
-        full = sum(not entry["empty"] for entry in of_genre)
+        full = sum("Grad-CAM" not in entry["empty"] for entry in of_genre)
         said.append(f"{genre} {full} of {len(of_genre)}" if of_genre else f"{genre} not shown")
-    return UNTESTED, f"Maps that are not empty: {listed(said)}. Stability is not measured here."
+    moved = _sensitivities(run, str(source))
+    return UNTESTED, f"Maps that are not empty: {listed(said)}.{moved}"
+
+
+def _sensitivities(run: RunDirectory, source: str) -> str:
+    """How far Grad-CAM maps of each genre move under small noise, where the run measured it."""
+    table = run.table("explanations", "quality", source, "table.csv")
+    if table is None:
+        return ""
+    rows = table[(table["method"] == "grad_cam") & (table["measure"] == "sensitivity")]
+    said = [
+        f"{row['genre']} {interval(row['value'], row['low'], row['high'])}"
+        for row in rows.to_dict("records")
+        if row["genre"] in run.genres
+    ]
+    return f" Under noise of 1 dB maps move by (max-sensitivity): {listed(said)}." if said else ""
 
 
 def _resamples(run: RunDirectory, cell: Cell) -> tuple[FloatArray, FloatArray] | None:

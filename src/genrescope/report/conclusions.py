@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from genrescope.evaluation.cells import evaluated_parts
-from genrescope.report.comparisons import Ranking, verdict
 from genrescope.figures.style import number
+from genrescope.report.comparisons import Ranking, verdict
 from genrescope.report.run_directory import RunDirectory
 
 

@@ -1,32 +1,21 @@
 """The report: one HTML file made from a finished run directory."""
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
-from genrescope.evaluation.cells import JOIN
 from genrescope.files import write_text
 from genrescope.report.claims import check_claims
 from genrescope.report.comparisons import find_drops, rank_all
 from genrescope.report.conclusions import (
     answer,
     cautions,
-    p_words,
     ranking_sentences,
 )
 from genrescope.report.embedding import Embedder
-from genrescope.report.exhibits import (
-    curve_exhibits,
-    drop_exhibit,
-    grad_cam_exhibits,
-    shap_exhibits,
-)
-from genrescope.figures.style import genre_colours, number
+from genrescope.report.exhibits import curve_exhibits, drop_exhibit
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
+from genrescope.report.reasons import map_exhibits, shap_exhibits
 from genrescope.report.run_directory import RunDirectory
 from genrescope.report.sections import (
     confusion_blocks,
@@ -35,9 +24,9 @@ from genrescope.report.sections import (
     heat_map,
     result_groups,
 )
+from genrescope.report.templating import css, environment
 
 TEMPLATE = "report.html.j2"
-PARTS = {"test": "held-out clips", "all": "all clips"}
 
 
 def write_report(run_dir: str | os.PathLike[str]) -> Path:
@@ -64,45 +53,8 @@ def write_report(run_dir: str | os.PathLike[str]) -> Path:
     """
     run = RunDirectory.open(run_dir)
     path = run.folder / "report.html"
-    write_text(path, _environment(run).get_template(TEMPLATE).render(_context(run)))
+    write_text(path, environment(run.genres).get_template(TEMPLATE).render(_context(run)))
     return path
-
-
-def _environment(run: RunDirectory) -> jinja2.Environment:
-    # Names of corpora, clips and labels come from other people's files: all are escaped.
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrescope.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "num": _num,
-        "p": p_words,
-        "count": _count,
-        "part": _part,
-        "breakable": _breakable,
-    }
-    environment.globals["colours"] = genre_colours(run.genres)
-    return environment
-
-
-def _num(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else number(float(value), digits)
-
-
-def _count(value: float) -> str:
-    return f"{int(value):,}"
-
-
-def _breakable(name: str) -> Markup:
-    """A joined name that may wrap after its plus signs."""
-    return Markup("+<wbr>").join(name.split(JOIN))
-
-
-def _part(part: str) -> str:
-    return PARTS.get(part, part)
 
 
 def _context(run: RunDirectory) -> dict[str, Any]:
@@ -129,12 +81,12 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         ],
         "confusions": confusion_blocks(run),
         "shap": shap_exhibits(run, embed),
-        "grad_cam": grad_cam_exhibits(run, embed),
+        "maps": map_exhibits(run, embed),
         "curves": curve_exhibits(run, embed),
         "paper": _paper(run, drops, rankings),
         "study_yaml": run.text("study.yaml"),
         "left_out": embed.left_out,
-        "css": _css(),
+        "css": css(),
     }
 
 
@@ -151,8 +103,3 @@ def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | Non
         "n_cells": len(covered),
         "n_reported": int(covered["paper"].sum()),
     }
-
-
-def _css() -> str:
-    place = resources.files("genrescope.report").joinpath("templates", "report.css")
-    return place.read_text(encoding="utf-8")

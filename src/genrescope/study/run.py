@@ -14,7 +14,7 @@ from genrescope.files import sha256_json, write_csv, write_json
 from genrescope.models import create_model
 from genrescope.models.bundle import load_bundle
 from genrescope.report.html import write_report
-from genrescope.study.explaining import explain_network, explain_trees
+from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.material import Material, prepare_materials
 from genrescope.study.provenance import now, provenance, write_records
 from genrescope.study.steps import Ledger
@@ -250,32 +250,28 @@ class _Study:
         return list(rows)
 
     def _explain(self, name: str, source: str) -> None:
-        config = self.config
-        seed = config.split.seeds[0]
+        seed = self.config.split.seeds[0]
         members = self._members(source)
-        if not any(member.part("test", seed=seed) for member in members):
-            return
         networks = [model for model, kind in self.inputs.items() if kind == "log_mels"]
-        if name in networks[1:]:
-            return  # the run directory has room for the maps of one network
-        network = name in networks
-        kind = Path("grad_cam") if network else Path("shap") / name
-        folder = self.out / "explanations" / kind / source
-        explain = functools.partial(
-            explain_network if network else explain_trees,
-            folder,
-            lambda: self._load(self._bundle(name, source, seed)).model,
+        # The run directory has room for the maps of one network.
+        if name in networks[1:] or not any(m.part("test", seed=seed) for m in members):
+            return
+        steps = explanation_steps(
+            self.out / "explanations",
+            lambda: self._load(self._bundle(name, source, seed)),
             members,
-            name=f"{name} trained on {source}",
+            name=name,
+            source=source,
             genres=self.genres,
-            seed=seed,
-            config=config,
+            config=self.config,
+            workers=self.workers,
         )
         inputs = {
             "trained": self.ledger.key(_train_step(name, source, seed)),
-            "settings": config.explanations.model_dump(),
+            "settings": self.config.explanations.model_dump(),
         }
-        self.ledger.run(f"explain {name} trained on {source}", inputs, [folder], explain)
+        for step, folder, compute in steps:
+            self.ledger.run(step, inputs, [folder], compute)
 
     def _report(self, results: pd.DataFrame, failures: pd.DataFrame) -> Path:
         report = self.out / "report.html"

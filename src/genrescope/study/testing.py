@@ -8,8 +8,8 @@ import pandas as pd
 
 from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell, select_part
 from genrescope.evaluation.metrics import classification, confusion
-from genrescope.files import write_csv, write_json
 from genrescope.figures import confusion_figure, save_figure
+from genrescope.files import write_csv, write_json
 from genrescope.study.material import Material
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,27 +57,32 @@ def pick(X: Any, rows: npt.NDArray[np.int64]) -> Any:
     return X.rows(rows) if isinstance(X, LogMels) else X.iloc[rows]
 
 
-def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int) -> Any:
-    """Train a model on the training part of a source, its validation part beside it.
+class TrainingClips(NamedTuple):
+    """What a model learns from: inputs and genres, and the same of validation clips or None."""
+
+    X: Any
+    y: npt.NDArray[Any]
+    validation: tuple[Any, npt.NDArray[Any]] | None
+
+
+def training_clips(members: Sequence[Material], *, kind: str, seed: int) -> TrainingClips:
+    """The training part of a source, its validation part beside it.
 
     Parameters
     ----------
-    settings : ModelSettings
-        Kind and parameters; `random_state` is the seed unless they say otherwise.
     members : sequence of Material
         The corpora the source joins.
+    kind : str
+        `vectors` or `log_mels`.
     seed : int
-        Of the split and the model.
+        Of the split.
 
     Raises
     ------
     TrainingError
         Where the training part holds fewer than two genres.
     """
-    model = create_model(settings.kind, **({"random_state": seed} | settings.params))
-    if "verbose" in model.get_params():
-        model.set_params(verbose=True)
-    X, clips = gather(members, "train", kind=model.input, seed=seed)
+    X, clips = gather(members, "train", kind=kind, seed=seed)
     present = sorted(clips["genre"].unique())
     if len(present) < 2:
         names = " and ".join(member.name for member in members)
@@ -85,15 +90,25 @@ def fit_model(settings: ModelSettings, members: Sequence[Material], *, seed: int
             f"{names} has training clips of {len(present)} genre ({', '.join(present)}); a "
             "classifier needs two or more"
         )
-    X_validation, validation = gather(members, "validation", kind=model.input, seed=seed)
+    X_validation, validation = gather(members, "validation", kind=kind, seed=seed)
     known = np.flatnonzero(validation["genre"].isin(present))
-    return model.fit(
-        X,
-        clips["genre"].to_numpy(dtype=object),
-        validation=(pick(X_validation, known), validation["genre"].to_numpy(dtype=object)[known])
-        if len(known)
-        else None,
-    )
+    held = pick(X_validation, known), validation["genre"].to_numpy(dtype=object)[known]
+    return TrainingClips(X, clips["genre"].to_numpy(dtype=object), held if len(known) else None)
+
+
+def fit_model(settings: ModelSettings, clips: TrainingClips, *, seed: int) -> Any:
+    """Train a model.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+        Kind and parameters; `random_state` is the seed unless they say otherwise.
+    clips : TrainingClips
+    seed : int
+        Of the model.
+    """
+    model = create_model(settings.kind, **({"random_state": seed} | settings.params))
+    return model.fit(clips.X, clips.y, validation=clips.validation)
 
 
 def train_bundle(
@@ -136,7 +151,13 @@ def train_bundle(
     list of dict
         A row of scores of the held-out part, as in `results.csv`.
     """
-    model = fit_model(settings, members, seed=seed)
+    kind = create_model(settings.kind, **settings.params).input
+    shown = {"verbose": True} if "verbose" in create_model(settings.kind).get_params() else {}
+    model = fit_model(
+        settings.model_copy(update={"params": shown | settings.params}),
+        training_clips(members, kind=kind, seed=seed),
+        seed=seed,
+    )
     X, clips = gather(members, "test", kind=model.input, seed=seed)
     metrics = []
     if len(clips):

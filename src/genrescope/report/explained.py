@@ -1,0 +1,157 @@
+"""The files and the page of an explained recording."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrescope.audio.encode import write_wav
+from genrescope.explanations.explainer import FileExplanation
+from genrescope.explanations.explanation import Explanation
+from genrescope.explanations.words import load_language
+from genrescope.figures.style import number, save_figure
+from genrescope.files import atomic_path, write_json, write_text
+from genrescope.models.bundle_info import BundleInfo
+from genrescope.report.embedding import Embedder
+from genrescope.report.templating import css, environment
+
+TEMPLATE = "explained.html.j2"
+SOUNDS = {
+    "clip": (".wav", "the clip"),
+    "kept": (".kept.wav", "what the map keeps"),
+    "left_out": (".left-out.wav", "what it leaves out"),
+}
+MEASURES = {
+    "residual": "values and baseline miss the model’s answer by",
+    "deletion": "probability while the map’s places are taken away, mean (deletion; low is good)",
+    "insertion": "probability while they are put in, mean (insertion; high is good)",
+    "drop": "share of the probability lost on what the map keeps (average drop; low is good)",
+    "fidelity": "probability lost on what the map leaves out (faithfulness; high is good)",
+    "sparseness": "how few places hold the map (Gini coefficient, 0 to 1)",
+    "heard_gap": "gap between the probability on the kept sound and on the masked picture",
+}
+SHOWN_FEATURES = 10
+
+
+def write_explanation(
+    found: FileExplanation, folder: Path, page: Path, *, info: BundleInfo, language: str = "en"
+) -> None:
+    """Write what explains a recording: pictures, sounds, numbers, and a page of them all.
+
+    Parameters
+    ----------
+    found : FileExplanation
+    folder : pathlib.Path
+        Gets `explanation.json`, and for each moment a picture (`1.png`), the clip (`1.wav`), with
+        a map also the map (`1.npy`) and its two sounds (`1.kept.wav`, `1.left-out.wav`).
+    page : pathlib.Path
+        The HTML file; pictures and sounds are inside.
+    info : BundleInfo
+        Of the model.
+    language : str
+        Of the sentences.
+
+    Raises
+    ------
+    ConfigError
+        Where there are no words in the language.
+    OutputError
+        Where a file cannot be written.
+    """
+    words, embed = load_language(language), Embedder(folder)
+    moments, cards = [], []
+    for place, explained in enumerate(found.moments, start=1):
+        files = _write_moment(explained, folder, str(place), language)
+        moments.append(explained.to_dict(language) | {"files": files})
+        cards.append(_card(explained, folder, files, embed, language))
+    answer = found.prediction
+    sentences = [words.outcome(found.target, answer.probabilities)]
+    told = [
+        (m.clip.start_s, m.clip.end_s, float(m.probabilities[found.target])) for m in found.moments
+    ]
+    if len(answer.windows) > 1:
+        sentences.append(words.moments(told, target=found.target))
+    content = {
+        "path": answer.path,
+        "duration_s": answer.duration_s,
+        "model": info.kind,
+        "trained_on": [corpus["name"] for corpus in info.corpora],
+        "genre": answer.genre,
+        "probabilities": {str(g): float(p) for g, p in answer.probabilities.items()},
+        "target": found.target,
+        "against": found.against,
+        "sentences": sentences,
+        "moments": moments,
+    }
+    write_json(folder / "explanation.json", content)
+    page_text = (
+        environment(info.genres)
+        .get_template(TEMPLATE)
+        .render(
+            content=content,
+            name=Path(str(answer.path)).name,
+            language=language,
+            windows=answer.windows.to_dict("records"),
+            silent=answer.silent_windows,
+            cards=cards,
+            synthetic=all(corpus.get("synthetic") for corpus in info.corpora) and info.corpora,
+            css=css(),
+        )
+    )
+    write_text(page, page_text)
+
+
+def _write_moment(explained: Explanation, folder: Path, stem: str, language: str) -> dict[str, str]:
+    files = {"picture": f"{stem}.png"}
+    save_figure(explained.plot(language), folder / files["picture"], dpi=150)
+    for name, sound in explained.to_audio().items():
+        files[name] = stem + SOUNDS[name][0]
+        write_wav(folder / files[name], sound, sample_rate=explained.clip.audio.sample_rate)
+    if explained.maps():
+        files["map"] = f"{stem}.npy"
+        with atomic_path(folder / files["map"]) as temporary:
+            np.save(temporary, explained.values, allow_pickle=False)
+    return files
+
+
+def _card(
+    explained: Explanation, folder: Path, files: Mapping[str, str], embed: Embedder, language: str
+) -> dict[str, Any]:
+    """One moment as the template takes it."""
+    words = load_language(language)
+    table = explained.frame().head(0 if explained.maps() else SHOWN_FEATURES)
+    rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    texts = [(row, words.describe(str(row["feature"]))) for row in rows]
+    return {
+        "start_s": explained.clip.start_s,
+        "end_s": explained.clip.end_s,
+        "sentences": explained.sentences(language),
+        # The page has the sentences as text beside the picture.
+        "picture": embed.figure(explained.plot(language, title="", sentences=False)),
+        "sounds": [
+            {"words": SOUNDS[name][1], "sound": embed.sound(folder / files[name])}
+            for name in explained.to_audio()
+        ],
+        "scale": explained.scale,
+        "features": [
+            row
+            | {
+                "words": words.feature(str(row["feature"])),
+                "family": words.family(str(row["family"])),
+                "unit": text.unit if text else "",
+                "what": text.what if text else "",
+                "caveats": list(text.caveats) if text else [],
+            }
+            for row, text in texts
+        ],
+        "quality": [
+            (description, _figure(explained.quality[name]))
+            for name, description in MEASURES.items()
+            if name in explained.quality
+        ],
+    }
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0e}" if 0 < abs(value) < 0.005 else number(value)
