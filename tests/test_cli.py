@@ -50,7 +50,7 @@ def bundle(music, tmp_path_factory) -> Path:
 def test_help_names_every_command():
     done = genrescope("--help")
     assert done.returncode == 0
-    for command in ("demo", "study", "corpus", "features", "train", "predict"):
+    for command in ("demo", "study", "corpus", "features", "train", "predict", "explain"):
         assert command in done.stdout
 
 
@@ -147,3 +147,27 @@ def test_synth_writes_both_corpora(tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "western").rglob("*.wav"))) == 6
     assert json.loads((tmp_path / "korean" / "SYNTHETIC.json").read_text())["synthetic"] is True
+
+
+def test_explain_says_why_and_lists_what_failed(bundle, music, tmp_path):
+    songs = [music / "hum" / "00.wav", music / "noise" / "00.wav", music / "hum" / "broken.wav"]
+    done = genrescope("explain", bundle, *songs, "-o", tmp_path / "why", "--moments", 1)
+    assert done.returncode == 3
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(f"{songs[0]}  hum ") and first.endswith(str(tmp_path / "why/00.html"))
+    assert "  Heard as hum with probability" in done.stdout
+    assert "that speaks most for hum" in done.stdout
+    assert f"failed: {songs[2]}" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "why" / "00-2.html").is_file()
+
+
+def test_explain_answers_contrasts_and_refuses_unknown_genres(bundle, music, tmp_path):
+    song, out = music / "noise" / "01.wav", tmp_path / "why"
+    done = genrescope("explain", bundle, song, "-o", out, "--target", "hum", "--against", "noise")
+    assert done.returncode == 0
+    assert "hum rather than noise" in done.stdout
+    wrong = genrescope("explain", bundle, song, "-o", out, "--target", "humm")
+    assert wrong.returncode == 1
+    assert "did you mean hum?" in wrong.stderr
+    korean = genrescope("explain", bundle, song, "-o", out, "--language", "ko")
+    assert korean.returncode == 0 and "클립" in korean.stdout

@@ -91,7 +91,7 @@ def test_curves_begin_and_end_at_the_clip_and_at_the_mean_level():
 
 
 def test_a_flat_map_is_a_random_order_and_mirrored_in_expectation():
-    n, model, x = 100, three_genres(), spectrograms(1).repeat(100, axis=0)
+    n, model, x = 60, three_genres(), spectrograms(1).repeat(60, axis=0)
     found = deletion_insertion(model, x, np.ones_like(x), target="cue", steps=10, seed=3)
     gaps = found.deletion - found.insertion[:, ::-1]
     assert gaps.std(axis=0)[1:-1].min() > 1e-3, "each copy has an order of its own"
@@ -112,7 +112,7 @@ def test_as_many_places_go_as_the_share_says(shape, steps):
     assert (np.abs(gone - n * np.arange(steps + 1) / steps) <= 0.501).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_no_order_beats_that_of_what_each_place_adds(clip, order):
     model, x = three_genres(), spectrograms(1, seed=clip)
@@ -146,9 +146,9 @@ def four_places(scale=1.0):
     [
         # the whole clip: odds 6, probability 6/7
         ([2, 0, -1, 1], "cue", (0, 1 / 8, 0, 5 / 14, 1)),  # kept odds 3, left out 1
-        ([2, 0, -1, 1], None, (0, 1 / 8, 0, 5 / 14, 1)),
         ([1, 1, 0, 1], "cue", (1, 0, 6 / 13, 23 / 35, 1)),  # 12 and 1/4
         ([0, 0, 3, 0], "cue", (0, 23 / 30, 0, -6 / 91, 0)),  # 1/4 and 12
+        ([0, 0, 3, 0], None, (0, 23 / 30, 0, -6 / 91, 0)),  # what the whole clip is taken for
         ([0, 0, 3, 0], "other", (1, 0, 23 / 30, 6 / 91, 0)),
         ([0, 0, 0, 0], "cue", (0, 11 / 18, 0, 0, 0)),  # the mean level and the whole clip
         ([-1, -2, 0, -1], "cue", (0, 11 / 18, 0, 0, 0)),  # nothing speaks for it: the same
@@ -235,7 +235,6 @@ def test_sparseness_and_complexity_of_known_shares():
     np.testing.assert_allclose(complexity(empty_and_flat), [np.nan, np.log(40)])
 
 
-@pytest.mark.xfail(reason="reshape(0, -1) in sparseness and complexity", raises=ValueError)
 def test_no_clips_give_an_empty_table():
     table = faithfulness(three_genres(), spectrograms(0), spectrograms(0))
     assert list(table.columns) == MEASURES and len(table) == 0

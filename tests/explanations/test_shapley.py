@@ -1,4 +1,3 @@
-# ruff: noqa: PD011  (ShapValues.values, not pandas)
 import json
 from itertools import combinations
 from math import factorial

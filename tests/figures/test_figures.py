@@ -9,8 +9,9 @@ from genrescope.features.mel import mel_from_hz
 from genrescope.figures import (
     confusion_figure,
     drop_figure,
+    explained_figure,
+    faithfulness_figure,
     genre_colours,
-    map_figure,
     png_bytes,
     save_figure,
     shap_figure,
@@ -95,17 +96,63 @@ def test_mel_axis_agrees_with_the_bands_of_a_filterbank():
     np.testing.assert_allclose(places, np.arange(128), atol=1e-9)
 
 
+def drawn(log_mel, maps, **changes):
+    arguments = {
+        "waveform": np.sin(np.arange(110250) / 50),
+        "beats_s": np.array([0.5, 1.5, 7.0]),
+        "bars": pd.Series({"timbre": 0.4, "dynamics": -0.2}, name="log-odds"),
+        "probabilities": pd.Series([0.1, 0.2, 0.0, 0.7], index=GENRES),
+        "target": "Rock/Metal",
+    }
+    return explained_figure(log_mel, maps, **(arguments | changes))
+
+
+def test_an_explained_clip_shows_its_bars_beats_and_probabilities():
+    figure = drawn(np.zeros((128, 128)), {}, title="song.mp3", sentences=["Heard.", "Why."])
+    spectrogram, wave, bars, chances = figure.axes
+    assert [text.get_text() for text in figure.texts] == ["song.mp3", "Heard. Why."]
+    assert len(spectrogram.images) == 1
+    assert sorted(line.get_xdata()[0] for line in wave.lines) == [0.5, 1.5]
+    assert [bar.get_width() for bar in bars.patches] == [0.4, -0.2]
+    assert [text.get_text() for text in bars.texts] == ["+0.40", "−0.20"]
+    assert bars.patches[0].get_facecolor() != bars.patches[1].get_facecolor()
+    assert [text.get_text() for text in chances.texts] == [".10", ".20", ".00", ".70"]
+    weights = [label.get_fontweight() for label in chances.get_yticklabels()]
+    assert weights == ["normal"] * 3 + ["bold"]
+
+
+def test_a_clip_without_a_pulse_has_no_beats():
+    figure = drawn(np.zeros((128, 128)), {}, beats_s=np.array([]))
+    assert figure.axes[1].get_title(loc="left") == "waveform (no clear beat)"
+    assert not figure.axes[1].lines
+
+
+def test_faithfulness_curves_are_those_of_the_table():
+    share = np.linspace(0, 1, 5)
+    table = pd.concat(
+        pd.DataFrame({"method": name, "share": share, "deletion": 1 - share, "insertion": share**2})
+        for name in ("occlusion", "random")
+    )
+    deletion, insertion = faithfulness_figure(table).axes
+    for line in deletion.lines:
+        np.testing.assert_allclose(line.get_ydata(), 1 - share)
+    assert [text.get_text() for text in insertion.get_legend().get_texts()] == [
+        "occlusion",
+        "random",
+    ]
+
+
 def test_a_map_draws_a_contour_only_where_there_is_a_map():
     log_mel = np.random.default_rng(0).normal(-40, 5, (128, 128))
     cam = np.zeros((128, 128))
-    empty = map_figure(log_mel, {"Grad-CAM": cam, "occlusion": cam - 1}).axes[1]
+    empty = drawn(log_mel, {"Grad-CAM": cam, "occlusion": cam - 1}).axes[1]
     assert "no positive evidence" in empty.texts[0].get_text()
-    against = map_figure(log_mel, {"Grad-CAM": cam, "occlusion": cam - 1}).axes[2]
+    against = drawn(log_mel, {"Grad-CAM": cam, "occlusion": cam - 1}).axes[2]
     assert "occlusion" in against.get_title("left")
     assert "no positive evidence" in against.texts[0].get_text()
     assert len(empty.images) == 1
     cam[40:60, 30:70] = 0.02
-    full = map_figure(log_mel, {"Grad-CAM": cam}).axes[1]
+    full = drawn(log_mel, {"Grad-CAM": cam}).axes[1]
     assert not full.texts
     assert len(full.images) == 3 and len(full.collections) == 1
     assert full.get_xlim() == (0, 5)
@@ -116,7 +163,7 @@ def test_a_map_draws_a_contour_only_where_there_is_a_map():
 
 def test_a_map_refuses_shapes_that_differ():
     with pytest.raises(ValueError, match="differ in shape"):
-        map_figure(np.zeros((128, 128)), {"Grad-CAM": np.zeros((16, 16))})
+        drawn(np.zeros((128, 128)), {"Grad-CAM": np.zeros((16, 16))})
 
 
 def test_shap_orders_features_and_keeps_the_strongest():

@@ -18,6 +18,11 @@ from genrescope.evaluation.cells import (
     select_part,
 )
 from genrescope.evaluation.metrics import classification, confusion
+from genrescope.explanations.faithfulness import MEASURES
+from genrescope.explanations.families import by_family
+from genrescope.explanations.sanity import LAYERS
+from genrescope.explanations.stability import compare_rankings
+from genrescope.explanations.verdicts import MapQuality, compare_maps, quality_table, verdicts
 from genrescope.figures import save_figure
 from genrescope.figures.style import new_figure
 from genrescope.files import write_csv, write_json, write_text
@@ -106,21 +111,58 @@ def _shap(folder: Path, model: str, source: str) -> None:
     )
     write_csv(place / "top_features.csv", table)
     write_csv(place / "per_class.csv", per_class, index=True)
+    write_csv(place / "families.csv", by_family(per_class).rename_axis("family"), index=True)
     write_json(place / "summary.json", {"scale": "margin", "n": 40, "residual": 3e-7})
     save_figure(new_figure(1, 1), place / "per_class.png", dpi=20)
+    draws = [per_class.mean(axis=1) * rng.uniform(0.9, 1.1, 75) for _ in range(5)]
+    stability = compare_rankings(draws)
+    place = folder / "explanations" / "stability" / model / source
+    write_csv(place / "stability.csv", stability.frame())
+    summary = {"n": stability.n, "stable": stability.stable, "verdict": stability.verdict}
+    write_json(place / "stability.json", summary)
+    _examples(folder / "explanations" / "examples" / model / source, source)
 
 
-def _grad_cam(folder: Path, source: str) -> None:
+def _quality(folder: Path, source: str) -> None:
+    """Maps of 24 clips of 12 groups: occlusion better than what knows nothing, Grad-CAM not."""
+    rng = np.random.default_rng(len(source))
+    names = ["occlusion", "grad_cam", "random", "centre", "energy"]
+    who = pd.DataFrame({"clip_id": [f"{source}/{n}" for n in range(24)]})
+    who["group"] = [f"group {n // 2}" for n in range(24)]
+    who["genre"] = [GENRES[n % 2] for n in range(24)]
+    tables = []
+    for name in names:
+        table = who.assign(method=name, **{m: rng.uniform(0.4, 0.5, 24) for m in MEASURES})
+        if name == "occlusion":
+            table = table.assign(deletion=table["deletion"] - 0.3, insertion=0.9)
+        tables.append(table.assign(sensitivity=0.1 if name in names[:2] else np.nan))
+    randomised = [
+        who.assign(method=name, layer=layer, draw=0, correlation=0.05)
+        for name, layer in product(names[:2], LAYERS)
+    ]
+    share = np.linspace(0, 1, 5)
+    curves = [
+        pd.DataFrame({"method": n, "share": share, "deletion": 1 - share, "insertion": share})
+        for n in names
+    ]
+    quality = MapQuality(*(pd.concat(part) for part in (tables, randomised, curves)))
+    table, compared = quality_table(quality, GENRES), compare_maps(quality, GENRES)
+    place = folder / "explanations" / "quality" / source
+    write_csv(place / "curves.csv", quality.curves)
+    write_csv(place / "table.csv", table)
+    write_csv(place / "verdicts.csv", verdicts(table, compared))
+
+
+def _examples(place: Path, source: str, *, maps: bool = False) -> None:
     """Two examples of two genres, one of the third, none of the fourth; one map is empty."""
-    place = folder / "explanations" / "grad_cam" / source
     index: list[dict[str, Any]] = []
     for number, genre in enumerate(GENRES[:-1]):
         for kind in ("correct", "wrong")[: 2 - (number == 1)]:
-            empty = kind == "wrong" and number == 0
+            empty = maps and kind == "wrong" and number == 0
             stem = f"genre{number}-{kind}-0"
             save_figure(new_figure(1, 1), place / f"{stem}.png", dpi=20)
             tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(2205) / 22050)
-            for suffix in ("", ".kept", ".left-out"):
+            for suffix in ("", ".kept", ".left-out") if maps else ("",):
                 write_wav(place / f"{stem}{suffix}.wav", tone)
             index.append(
                 {
@@ -131,8 +173,8 @@ def _grad_cam(folder: Path, source: str) -> None:
                     "predicted": genre if kind == "correct" else "Rock/Metal",
                     "probability": 0.83,
                     "stem": stem,
-                    "empty": empty,
-                    "strength": 0.0 if empty else 0.02,
+                    "empty": ["Grad-CAM"] if empty else [],
+                    "sentences": {"en": ["Heard as it.", "The beat is faster."], "ko": ["", ""]},
                 }
             )
     index.append({"genre": GENRES[-1], "kind": "none"})
@@ -209,7 +251,8 @@ def _provenance(models: Sequence[str], sources: Sequence[str]) -> dict[str, Any]
 def _exhibits(folder: Path, models: Sequence[str], sources: Sequence[str]) -> None:
     for model, source in product(models, sources):
         if model == "cnn":
-            _grad_cam(folder, source)
+            _examples(folder / "explanations" / "grad_cam" / source, source, maps=True)
+            _quality(folder, source)
         else:
             _shap(folder, model, source)
         if model != "forest":

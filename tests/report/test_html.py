@@ -103,13 +103,39 @@ def test_every_picture_has_words_and_every_table_a_caption(full_report):
     assert links <= set(ids)
 
 
+def section_of(report, name):
+    return report.split(f'id="{name}"')[1].split("</section>")[0]
+
+
 def test_empty_maps_missing_examples_and_sounds_are_stated(full_report):
-    section = full_report.split('id="grad-cam"')[1].split("</section>")[0]
+    section = section_of(full_report, "maps")
     assert section.count("Empty Grad-CAM map: no positive evidence for the answer.") == 3
     assert section.count("No held-out clip of Rock/Metal to show.") == 3
-    assert "5 clips examined, 1 empty map" in section
-    # Five examples for each of three sources: a picture, and the clip with its two parts.
-    assert section.count("<img ") == 15 and section.count("<audio controls") == 3 * 15
+    assert "5 examples, 1 with an empty map" in section
+    # Five examples for each of three sources: a picture, and the clip with its two parts; and the
+    # curves of each source.
+    assert section.count("<img ") == 15 + 3 and section.count("<audio controls") == 3 * 15
+
+
+def test_the_quality_of_maps_is_a_verdict_with_its_figures(full_run, full_report):
+    section = Page(section_of(full_report, "maps")).text
+    assert section.count("holds occlusion : Better than random, centre and energy maps") == 3
+    assert section.count("fails Grad-CAM : Not shown to be better than any map") == 3
+    table = pd.read_csv(full_run / "explanations" / "quality" / "gtzan" / "table.csv")
+    row = table.query("genre == 'all' and method == 'occlusion' and measure == 'deletion'").iloc[0]
+    figures = f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
+    assert f"occlusion {figures}" in section
+
+
+def test_ranks_carry_their_range_and_families_their_sums(full_run, full_report):
+    section = Page(section_of(full_report, "shap")).text
+    place = full_run / "explanations" / "stability" / "boosting" / "gtzan"
+    assert read_json(place / "stability.json")["verdict"] in section
+    first = pd.read_csv(place / "stability.csv").iloc[0]
+    assert f"[{first['rank_low']:.0f}, {first['rank_high']:.0f}]" in section
+    families = pd.read_csv(full_run / "explanations/shap/boosting/gtzan/families.csv")
+    for row in families.to_dict("records"):
+        assert f"{row['family']} {row['Blues-like']:.3f}" in section
 
 
 def test_synthetic_corpora_are_called_so(full_report):
@@ -161,7 +187,7 @@ def test_one_model_one_corpus_and_nothing_optional(make_run):
         del facts[key]
     write_json(run / "run.json", facts)
     content = write_report(run).read_text(encoding="utf-8")
-    for section in ("drops", "ranking", "shap", "grad-cam", "curves", "paper"):
+    for section in ("drops", "ranking", "shap", "maps", "curves", "paper"):
         assert f'id="{section}"' not in content
         assert f'href="#{section}"' not in content
     assert "does not say how well genres carry over" in content

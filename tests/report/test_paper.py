@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genrescope.report.claims import check_claims
@@ -89,7 +90,7 @@ def test_claims_are_tied_to_our_tests(run):
     transfer = next(c for name, c in found.items() if name.startswith("Models trained on Western"))
     assert transfer.verdict == "supported" and "falls by" in transfer.ours
     feature = next(c for name, c in found.items() if "rms_std" in name)
-    assert feature.verdict == "not tested" and "of 75" in feature.ours
+    assert feature.verdict == "contradicted" and "of 75" in feature.ours
     maps = next(c for name, c in found.items() if "Grad-CAM" in name)
     assert "Blues-like 1 of 2" in maps.ours and "Rock/Metal not shown" in maps.ours
 
@@ -108,3 +109,18 @@ def test_alike_models_leave_the_rankings_undecided(make_run):
     ]
     claims = check_claims(run, load_paper(), drops=find_drops(run), rankings=rankings)
     assert [claim.verdict for claim in claims[:2]] == ["undecided", "undecided"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(1, 1, "supported"), (1, 3, "undecided"), (2, 3, "contradicted")]
+)
+def test_a_first_rank_is_tested_over_splits(make_run, low, high, verdict):
+    run = RunDirectory.open(make_run(exhibits=True))
+    place = run.folder / "explanations" / "stability" / "boosting" / "gtzan" / "stability.csv"
+    table = pd.read_csv(place)
+    table.loc[0, ["feature", "rank_low", "rank_high"]] = ["rms_std", low, high]
+    table.to_csv(place, index=False)
+    claims = check_claims(run, load_paper(), drops=find_drops(run), rankings=rank_all(run))
+    feature = next(claim for claim in claims if "rms_std" in claim.claim)
+    assert feature.verdict == verdict
+    assert f"over 5 splits its rank is {low} to {high} (95%)" in feature.ours

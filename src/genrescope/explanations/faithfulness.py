@@ -1,5 +1,6 @@
 """Whether a map is true of the model: what happens to the answer without what it points at."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -88,8 +89,7 @@ def deletion_insertion(
         Where the model, the shapes or the targets do not fit.
     """
     network, inputs = network_of(model), checked_inputs(model, log_mels)
-    if maps.shape != inputs.shape:
-        raise ValueError(f"the maps have shape {maps.shape}, the spectrograms {inputs.shape}")
+    _check_shapes(maps, inputs)
     targets = target_indices(target, model, len(inputs))
     shares = np.linspace(0, 1, steps + 1)
     deletion, insertion = (np.zeros((len(inputs), steps + 1)) for _ in range(2))
@@ -167,6 +167,7 @@ def faithfulness(
     ([0.0, 0.0], [0.0, 0.0])
     """
     network, inputs = network_of(model), checked_inputs(model, log_mels)
+    _check_shapes(maps, inputs)
     targets = target_indices(target, model, len(inputs))
     if curves is None:
         curves = deletion_insertion(model, inputs, maps, target=target)
@@ -184,6 +185,11 @@ def faithfulness(
     shape = pd.DataFrame({"sparseness": sparseness(maps), "complexity": complexity(maps)})
     areas["area"] = areas["insertion"] - areas["deletion"]
     return pd.concat([pd.DataFrame(areas), masked, shape], axis=1)
+
+
+def _check_shapes(maps: Maps, inputs: Maps) -> None:
+    if maps.shape != inputs.shape:
+        raise ValueError(f"the maps have shape {maps.shape}, the spectrograms {inputs.shape}")
 
 
 def _masked(
@@ -226,7 +232,9 @@ def sparseness(maps: Maps) -> npt.NDArray[np.float64]:
     >>> sparseness(one), sparseness(np.ones((1, 10, 10)))
     (array([0.99]), array([0.]))
     """
-    values = np.sort(np.abs(maps.reshape(len(maps), -1)).astype(np.float64), axis=1)
+    values = np.sort(
+        np.abs(maps.reshape(len(maps), math.prod(maps.shape[1:]))).astype(np.float64), axis=1
+    )
     n = values.shape[1]
     total = values.sum(axis=1)
     weighted = values @ (2 * np.arange(1, n + 1) - n - 1)
@@ -251,8 +259,14 @@ def complexity(maps: Maps) -> npt.NDArray[np.float64]:
     >>> complexity(np.ones((1, 10, 10))).round(4), float(np.log(100).round(4))
     (array([4.6052]), 4.6052)
     """
-    values = np.abs(maps.reshape(len(maps), -1)).astype(np.float64)
+    values = _strengths(maps)
     total = values.sum(axis=1, keepdims=True)
     shares = values / np.where(total > 0, total, 1.0)
     logs = np.log(np.where(shares > 0, shares, 1.0))
     return np.where(total[:, 0] > 0, -(shares * logs).sum(axis=1), np.nan)
+
+
+def _strengths(maps: Maps) -> npt.NDArray[np.float64]:
+    """Absolute values of each map in a row of its own."""
+    flat = maps.reshape(len(maps), math.prod(maps.shape[1:]))
+    return np.abs(flat).astype(np.float64)

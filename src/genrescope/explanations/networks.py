@@ -35,7 +35,8 @@ def checked_inputs(model: Any, log_mels: npt.ArrayLike) -> Maps:
     ValueError
         Where they are not.
     """
-    inputs = np.asarray(log_mels, dtype=np.float32)
+    # torch takes neither read-only arrays, such as memory maps, nor reversed ones.
+    inputs = np.require(log_mels, dtype=np.float32, requirements=["C", "W"])
     if inputs.ndim != 3:
         raise ValueError(f"spectrograms have three dimensions (clip, mel, time), not {inputs.ndim}")
     shape = getattr(model, "input_shape_", inputs.shape[1:])

@@ -19,6 +19,7 @@ from genrescope.explanations.networks import (
     target_indices,
 )
 from genrescope.models.network import SMALLEST, GenreNetwork
+from genrescope.models.training import threads
 
 PATCH = 16  # mel bands and frames
 STEP = 8
@@ -39,7 +40,8 @@ def occlusion(
     Patches are filled, one after the other, with the mean level of the training clips, and the
     drop of `log p / (1 - p)` is noted: Zeiler & Fergus 2014, "Visualizing and understanding
     convolutional networks". A place has the mean drop of the patches that cover it. The mean level
-    is used and not silence, which would be an event of its own.
+    is used and not silence, which would be an event of its own. A filled patch can still pass for
+    something that the network knows, the more easily the larger its share of the picture is.
 
     Parameters
     ----------
@@ -87,7 +89,8 @@ def occlusion(
     device = network.get_buffer("mean").device
     maps = np.zeros(inputs.shape, dtype=np.float32)
     corners = list(_corners(inputs.shape[1:], patch, step))
-    with evaluating(network), torch.inference_mode():
+    # One thread: the cuttings are small, and where other work runs threads wait for each other.
+    with evaluating(network), torch.inference_mode(), threads(1):
         for n, spectrogram in enumerate(torch.from_numpy(inputs).to(device)):
             whole = network(spectrogram[None])
             wanted = int(whole.argmax()) if targets is None else int(targets[n])

@@ -15,7 +15,7 @@ from genrescope.explanations.networks import Maps, checked_inputs, network_of
 
 LAYERS = ("output", "hidden", "block3", "block2", "block1")  # from the answer to the sound
 NOISE_DB = 1.0  # the least difference of level that is commonly heard
-DRAWS = 4
+DRAWS = 3
 
 Explain = Callable[[Any, Maps], Maps]
 
@@ -130,7 +130,7 @@ def randomisation(
 
 def _made_random(network: nn.Module, layers: Sequence[str], *, seed: int) -> Iterator[str]:
     for place, layer in enumerate(layers):
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed * len(layers) + place)
             for module in network.get_submodule(layer).modules():
                 reset = getattr(module, "reset_parameters", None)

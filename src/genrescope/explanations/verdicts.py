@@ -1,6 +1,6 @@
 """What may be said of the maps of a method: figures with intervals, paired tests, a sentence."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,10 +18,11 @@ from genrescope.explanations.sanity import LAYERS, max_sensitivity, randomisatio
 ALL = "all"
 LEVEL = 0.05
 INDEPENDENT = 0.2  # rank correlation after full randomisation up to which a map is the model's
+ALIKE = 0.5  # from which on random networks give much the same map
 BETTER_IF_LESS = ("deletion",)
 DECISIVE = ("deletion", "insertion")
+RANDOMISED_CLIPS = 12  # that random networks are tried on, at most: they cost most of the time
 N_MAPS = len(METHODS) + len(REFERENCES)
-FEWEST_GROUPS = 6  # with five, no flip of signs has a p-value below .05
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def measure(
     )
     maps = {name: explain_maps(name, model, log_mels, target=predicted) for name in METHODS}
     maps |= reference_maps(log_mels, seed=seed)
+    some = np.unique(np.linspace(0, len(clips) - 1, RANDOMISED_CLIPS).round().astype(int))
     tables, randomised, curves = [], [], []
     for name, values in maps.items():
         followed = deletion_insertion(model, log_mels, values, target=predicted, seed=seed)
@@ -86,8 +88,9 @@ def measure(
         if name in METHODS:
             explain = partial(_explain, name, predicted)
             table["sensitivity"] = max_sensitivity(model, log_mels, explain, seed=seed)
-            random = randomisation(model, log_mels, explain, seed=seed)
-            random = who.iloc[random["clip"]].reset_index(drop=True).join(random)
+            explain = partial(_explain, name, [predicted[row] for row in some])
+            random = randomisation(model, log_mels[some], explain, seed=seed)
+            random = who.iloc[some[random["clip"]]].reset_index(drop=True).join(random)
             randomised.append(random.drop(columns="clip").assign(method=name))
         else:
             table["sensitivity"] = np.nan
@@ -123,8 +126,8 @@ def quality_table(quality: MapQuality, genres: Sequence[str], *, seed: int = 0) 
     DataFrame
         `genre` ("all" first), `method`, `measure`, `value` (mean over clips), `low`, `high` (95%,
         over groups), `n`, `n_groups`. The measures are those of `faithfulness`, `sensitivity`,
-        and `randomised_<layer>`: the mean rank correlation once the network is random from the
-        answer down to that layer.
+        and, of all genres together, `randomised_<layer>`: the mean rank correlation once the
+        network is random from the answer down to that layer.
     """
     rows: list[tuple[Any, ...]] = []
     for genre, of_genre in _by_genre(quality.clips, genres):
@@ -134,12 +137,11 @@ def quality_table(quality: MapQuality, genres: Sequence[str], *, seed: int = 0) 
                 found = grouped_mean(table[name], table["group"], seed=seed)
                 if found.n:
                     rows.append((genre, method, name, *_figures(found)))
-    for genre, of_genre in _by_genre(quality.randomised, genres):
-        for keys, drawn in of_genre.groupby(["method", "layer"], sort=False):
-            method, layer = map(str, keys)
-            clips = drawn.groupby(["clip_id", "group"], as_index=False)["correlation"].mean()
-            found = grouped_mean(clips["correlation"], clips["group"], seed=seed)
-            rows.append((genre, method, f"randomised_{layer}", *_figures(found)))
+    for keys, drawn in quality.randomised.groupby(["method", "layer"], sort=False):
+        method, layer = map(str, keys)
+        per_clip = drawn.groupby(["clip_id", "group"], as_index=False)["correlation"].mean()
+        found = grouped_mean(per_clip["correlation"], per_clip["group"], seed=seed)
+        rows.append((ALL, method, f"randomised_{layer}", *_figures(found)))
     columns = ["genre", "method", "measure", "value", "low", "high", "n", "n_groups"]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
@@ -207,20 +209,19 @@ def verdicts(table: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
         `genre`, `method`, `verdict` (`holds`, `partly`, `fails`, `undecided`), `sentence`.
     """
     rows = []
+    last = table[table["measure"] == f"randomised_{LAYERS[-1]}"]
+    random = dict(zip(last["method"], last["value"], strict=True))
     for (genre, method), compared in comparisons.groupby(["genre", "method"], sort=False):
-        of_method = table[(table["genre"] == genre) & (table["method"] == method)]
-        values = dict(zip(of_method["measure"], of_method["value"], strict=True))
-        verdict, sentence = _verdict(compared, values)
+        verdict, sentence = _verdict(compared, float(random[method]))
         rows.append((genre, method, verdict, sentence))
     return pd.DataFrame(rows, columns=pd.Index(["genre", "method", "verdict", "sentence"]))
 
 
-def _verdict(compared: pd.DataFrame, values: Mapping[str, float]) -> tuple[str, str]:
+def _verdict(compared: pd.DataFrame, random: float) -> tuple[str, str]:
     n, n_groups = int(compared["n"].iloc[0]), int(compared["n_groups"].iloc[0])
     clips = f"{n} {'clip' if n == 1 else 'clips'} of {n_groups} {_groups(n_groups)}"
-    random = values.get(f"randomised_{LAYERS[-1]}", np.nan)
     learned = abs(random) <= INDEPENDENT
-    if n_groups < FEWEST_GROUPS:
+    if 2 / 2**n_groups * len(compared) >= LEVEL:  # the smallest adjusted p-value there can be
         return "undecided", f"{clips}: too few to tell it from a map that knows nothing."
     better = compared[(compared["p_adjusted"] < LEVEL) & (compared["value"] > 0)]
     worse = compared[(compared["p_adjusted"] < LEVEL) & (compared["value"] < 0)]
@@ -242,9 +243,12 @@ def _verdict(compared: pd.DataFrame, values: Mapping[str, float]) -> tuple[str, 
             "of random networks)"
         )
     else:
+        likeness = "much the same" if random >= ALIKE else "partly the same"
+        if random < 0:
+            likeness = "related"
         parts.append(
-            f"random networks give much the same maps (rank correlation {random:.2f}), so it "
-            "shows the clip as well as the model"
+            f"random networks give {likeness} maps (rank correlation {random:.2f}), so it shows "
+            "the clip as well as the model"
         )
     if len(better) == len(compared) and learned:
         verdict = "holds"
