@@ -14,7 +14,7 @@ from genrescope.parallel import cpu_count, map_processes
 
 FloatArray = npt.NDArray[np.float64]
 
-CHUNK_CLIPS = 16
+CHUNKS_PER_WORKER = 3  # few: each takes the forest along and prepares it anew
 PARALLEL_FROM_LEAVES = 10_000_000  # leaves x clips, some five seconds of work in one process
 
 
@@ -196,10 +196,11 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
 def _forest(model: Any, X: pd.DataFrame, workers: int | None) -> ShapValues:
     forest = model.forest_
     vectors = X.to_numpy(dtype=np.float32)
-    chunks = [vectors[k : k + CHUNK_CLIPS] for k in range(0, len(vectors), CHUNK_CLIPS)]
     if workers is None:
         leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
         workers = cpu_count() if leaves * len(vectors) >= PARALLEL_FROM_LEAVES else 1
+    n_chunks = 1 if workers == 1 else min(workers * CHUNKS_PER_WORKER, len(vectors))
+    chunks = np.array_split(vectors, n_chunks) if len(vectors) else []
     # Processes, not threads: shap's loop over the trees holds the interpreter's lock.
     explained = map_processes(
         partial(_explain_chunk, forest), chunks, workers=min(workers, len(chunks))
@@ -210,9 +211,16 @@ def _forest(model: Any, X: pd.DataFrame, workers: int | None) -> ShapValues:
         np.asarray(_explainer(forest).expected_value, dtype=np.float64),
         X,
         tuple(str(name) for name in model.classes_),
-        model.predict_proba(X) if len(X) else none[:, 0],
+        _answers(model, X) if len(X) else none[:, 0],
         "probability",
     )
+
+
+def _answers(model: Any, X: pd.DataFrame) -> FloatArray:
+    # scikit-learn warns of names that the model was not trained with.
+    named = hasattr(model, "feature_names_in_")
+    probabilities: FloatArray = model.predict_proba(X if named else X.to_numpy())
+    return probabilities
 
 
 def _explainer(forest: Any) -> Any:

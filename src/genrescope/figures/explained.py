@@ -29,7 +29,7 @@ WAVE_POINTS = 1200
 UNITS = {
     "log-odds": "what each family adds (log-odds)",
     "probability": "what each family adds (probability)",
-    "share of the map": "where the map lies (share of it)",
+    "share of the map": "where the map lies (share)",
 }
 
 

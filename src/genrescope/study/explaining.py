@@ -21,6 +21,7 @@ from genrescope.models.bundle import Bundle
 from genrescope.study.material import Material
 from genrescope.study.training import gather, pick
 
+PICTURE_DPI = 120  # enough for a page of a thousand pixels
 SOUNDS = {"clip": ".wav", "kept": ".kept.wav", "left_out": ".left-out.wav"}
 
 
@@ -175,7 +176,7 @@ def write_example(folder: Path, stem: str, explained: Explanation, entry: dict[s
     outcome = "rightly" if entry["kind"] == "correct" else f"not {entry['true']}"
     heard = f"Heard as {entry['predicted']} ({entry['probability']:.2f}), {outcome}"
     figure = explained.plot(title=f"{heard} · {entry['clip_id']}")
-    save_figure(figure, folder / f"{stem}.png")
+    save_figure(figure, folder / f"{stem}.png", dpi=PICTURE_DPI)
     entry["sentences"] = {code: explained.sentences(code) for code in languages()}
     write_json(folder / f"{stem}.json", explained.to_dict())
     for name, sound in explained.to_audio().items():
