@@ -1,0 +1,62 @@
+"""What the commands share: their common options, how they speak, how they end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genrescope.errors import GenrescopeError
+
+DONE, FAILED, SOME_FAILED = 0, 1, 3
+LISTED_FAILURES = 20
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all usable cores if unset.")]
+TaxonomyName = Annotated[
+    str, typer.Option(help="meta-genre, labels (each label a genre), another name, or a .yaml.")
+]
+Store = Annotated[
+    str | None, typer.Option(help="Folder or URL of a feature store that other commands share.")
+]
+Group = Annotated[str, typer.Option(help="What never crosses a split: artist, track or none.")]
+
+
+def share(value: Any) -> str:
+    """A share between 0 and 1 in two digits, without the zero before the point.
+
+    Examples
+    --------
+    >>> share(0.8149), share(1.0)
+    ('.81', '1.00')
+    """
+    return "–" if value != value else f"{value:.2f}".replace("0.", ".", 1)
+
+
+def say_failures(failures: "Sequence[GenrescopeError]", *, of: int) -> None:
+    """Name the failures among so many inputs and leave with exit code 3, or 1 if all failed."""
+    for failure in failures:
+        say(f"failed: {failure}")
+    if failures:
+        raise typer.Exit(SOME_FAILED if len(failures) < of else FAILED)
+
+
+def list_failures(failures: "pd.DataFrame", table: Path | None) -> None:
+    """Name what failed on standard error and leave with exit code 3; return where all is well."""
+    if failures.empty:
+        return
+    say(f"{len(failures)} inputs could not be used:")
+    for row in failures.head(LISTED_FAILURES).itertuples():
+        say(f"  {row.path}: {row.reason}")
+    if len(failures) > LISTED_FAILURES:
+        say(f"  and {len(failures) - LISTED_FAILURES} more")
+    if table is not None:
+        say(f"all of them, by kind: {table}")
+    raise typer.Exit(SOME_FAILED)
+
+
+def say(text: str) -> None:
+    """Print a line on standard error."""
+    typer.echo(text, err=True)

@@ -1,0 +1,99 @@
+"""Commands about corpora and their features."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genrescope.cli.console import Store, TaxonomyName, Workers, list_failures, say
+
+
+def index(
+    format: Annotated[  # noqa: A002 (the word of the configuration)
+        str, typer.Argument(help="gtzan, korean-loops, folder, feature-table or synthetic.")
+    ],
+    root: Annotated[Path, typer.Argument(help="The corpus's folder, or a feature table's CSV.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The corpus table (.parquet).")],
+    name: Annotated[str | None, typer.Option(help="Name of the corpus [the file's].")] = None,
+    culture: Annotated[str, typer.Option(help="Its musical culture.")] = "unknown",
+    taxonomy: TaxonomyName = "meta-genre",
+    option: Annotated[
+        list[str] | None, typer.Option(help="A setting of the format, as KEY=VALUE; repeatable.")
+    ] = None,
+) -> None:
+    """List the clips of a corpus in one table, and what could not be used beside it."""
+    from genrescope.corpora.index import index_corpus
+    from genrescope.taxonomy import load_taxonomy
+
+    corpus = index_corpus(
+        format,
+        root,
+        name=name or out.stem,
+        culture=culture,
+        taxonomy=load_taxonomy(taxonomy),
+        options=_options(option or []),
+    )
+    corpus.to_parquet(out)
+    summary = corpus.summary()
+    typer.echo(
+        f"{summary['name']}: {summary['usable']} clips with a genre of {summary['clips']}, "
+        f"{summary['tracks']} tracks, {summary['groups']} groups"
+    )
+    for title in ("genres", "group_kinds", "unmapped", "failures"):
+        if summary[title]:
+            counts = ", ".join(f"{key} {count}" for key, count in summary[title].items())
+            typer.echo(f"  {title.replace('_', ' ')}: {counts}")
+    for note in corpus.notes:
+        say(f"note: {note}")
+    typer.echo(f"table: {out}")
+    list_failures(corpus.failures, out.with_name(f"{out.stem}.failures.csv"))
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from genrescope.errors import ConfigError
+
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"the option {pair!r} is not of the form KEY=VALUE")
+        options[key] = yaml.safe_load(value)
+    return options
+
+
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Gets western/ and korean/.")],
+    western: Annotated[int | None, typer.Option(min=6, help="Tracks of 30 s.")] = None,
+    korean: Annotated[int | None, typer.Option(min=6, help="Loops of about 3 s.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 0,
+    workers: Workers = None,
+) -> None:
+    """Write the two built-in corpora, which are synthetic, as files."""
+    from genrescope.corpora.synthetic import write_synthetic
+
+    typer.echo(
+        write_synthetic(
+            folder / "western", style="western", size=western, seed=seed, workers=workers
+        )
+    )
+    typer.echo(
+        write_synthetic(folder / "korean", style="korean", size=korean, seed=seed, workers=workers)
+    )
+
+
+def features(
+    corpus: Annotated[Path, typer.Argument(help="A corpus table, from `corpus index`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the CSV and the .npy.")],
+    store: Store = None,
+    workers: Workers = None,
+) -> None:
+    """Write a corpus's 75 features (CSV) and its log-mel spectrograms (.npy)."""
+    from genrescope.corpora.corpus import Corpus
+    from genrescope.study.single import write_features
+
+    loaded = Corpus.from_parquet(corpus)
+    extracted = write_features(loaded, out, store=store, workers=workers)
+    typer.echo(f"{len(extracted.clip_ids)} clips: {out / loaded.name}.csv")
+    list_failures(extracted.failures, None)

@@ -1,0 +1,68 @@
+"""Commands that run a whole study."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genrescope.cli.console import Workers, list_failures, say, share
+
+if TYPE_CHECKING:
+    from genrescope.study.run import StudyResult
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/demo"),
+    workers: Workers = None,
+) -> None:
+    """Run the whole study on the two built-in corpora, which are synthetic."""
+    from importlib import resources
+
+    with resources.as_file(resources.files("genrescope") / "configs" / "demo.yaml") as config:
+        _study(config, out=out, fresh=False, workers=workers)
+
+
+def study(
+    config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME].")] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Take every step again; features in the store stay.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Train and test every model on every pairing of corpora, explain, and write the report."""
+    _study(config, out=out, fresh=fresh, workers=workers)
+
+
+def _study(config: Path, *, out: Path | None, fresh: bool, workers: int | None) -> None:
+    from genrescope.config import load_config
+    from genrescope.study.run import run_study
+
+    loaded = load_config(config)
+    folder = out or Path("runs") / loaded.name
+    result = run_study(loaded, out=folder, fresh=fresh, workers=workers)
+    _print_results(result)
+    list_failures(result.failures, result.folder / "failures.csv")
+
+
+def _print_results(result: "StudyResult") -> None:
+    first = result.results[result.results["seed"] == result.results["seed"].min()]
+    width = max(len(f"{row.source} → {row.target}") for row in first.itertuples())
+    typer.echo(
+        f"{'model':<10} {'source → target':<{width}}  part     n  macro-F1 [95%]    majority"
+    )
+    for row in first.itertuples():
+        pair = f"{row.source} → {row.target}"
+        interval = f"[{share(row.macro_f1_low)}, {share(row.macro_f1_high)}]"
+        typer.echo(
+            f"{row.model:<10} {pair:<{width}}  {row.part:<4} {row.n:>5}  "
+            f"{share(row.macro_f1):>4} {interval:<12}  acc {share(row.accuracy)} / "
+            f"{share(row.majority_accuracy)}"
+        )
+    for item in result.skipped:
+        say(f"left out: {item['reason']}")
+    for warning in result.warnings:
+        say(f"note: {warning}")
+    if not result.computed:
+        say("nothing to do: every step was finished already (--fresh computes again)")
+    typer.echo(f"report: {result.report}")
