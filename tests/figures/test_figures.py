@@ -17,6 +17,7 @@ from genrescope.figures import (
     shap_figure,
     training_curve_figure,
 )
+from genrescope.figures.explained import wrapped
 from genrescope.figures.maps import mel_position
 from genrescope.figures.style import OKABE_ITO, readable
 
@@ -125,6 +126,16 @@ def test_a_clip_without_a_pulse_has_no_beats():
     figure = drawn(np.zeros((128, 128)), {}, beats_s=np.array([]))
     assert figure.axes[1].get_title(loc="left") == "waveform (no clear beat)"
     assert not figure.axes[1].lines
+
+
+@pytest.mark.parametrize("hangul", [True, False])
+def test_wide_and_romanised_words_are_wrapped_by_what_is_drawn(monkeypatch, hangul):
+    has_glyph = lambda c: hangul or not "가" <= c <= "힣"  # noqa: E731
+    monkeypatch.setattr("genrescope.figures.style._has_glyph", has_glyph)
+    assert wrapped("하나 둘 셋", 8) == ["하나 둘", "셋"]
+    assert wrapped("뒷받침하는 것은", 15) == (
+        ["뒷받침하는 것은"] if hangul else ["뒷받침하는", "것은"]
+    )
 
 
 def test_faithfulness_curves_are_those_of_the_table():

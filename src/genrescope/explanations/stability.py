@@ -39,6 +39,14 @@ class Stability:
         return float(self.jaccard.mean()) if len(self.jaccard) else float("nan")
 
     @property
+    def jaccard_range(self) -> tuple[float, float]:
+        """The range that holds 95% of the pairs; NaN with one ranking."""
+        if not len(self.jaccard):
+            return float("nan"), float("nan")
+        low, high = np.percentile(self.jaccard, OUTER_PERCENT)
+        return float(low), float(high)
+
+    @property
     def stable(self) -> bool:
         """Whether lists share enough to be called one list: a mean Jaccard index of .6 or more."""
         return self.mean_jaccard >= STABLE_FROM
@@ -48,7 +56,7 @@ class Stability:
         """What may be said of the list, in a sentence."""
         if self.n < 2:
             return "One ranking alone says nothing of its stability."
-        low, high = np.percentile(self.jaccard, OUTER_PERCENT)
+        low, high = self.jaccard_range
         figure = f"mean Jaccard index {self.mean_jaccard:.2f}, from {low:.2f} to {high:.2f}"
         always = int((self.ranks["in_top"] == 1).sum())
         kept = f"{always} of these features {'is' if always == 1 else 'are'} in every one"

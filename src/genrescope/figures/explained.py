@@ -24,11 +24,11 @@ from genrescope.figures.style import (
 )
 
 PANEL_IN, BARS_IN, HEIGHT_IN = 2.8, 3.7, 3.4
-COLUMNS_PER_IN = 15.5  # of the sentences' type
+COLUMNS_PER_IN = 13.5  # of the sentences' type
 WAVE_POINTS = 1200
 UNITS = {
-    "log-odds": "what each family adds (log-odds)",
-    "probability": "what each family adds (probability)",
+    "log-odds": "each family adds (log-odds)",
+    "probability": "each family adds (probability)",
     "share of the map": "where the map lies (share)",
 }
 
@@ -128,17 +128,18 @@ def explained_figure(
 def wrapped(text: str, columns: int) -> list[str]:
     """Lines of at most so many columns, of which wide characters such as Hangul take two.
 
+    Where no font has Hangul, its romanisation is what counts.
+
     Examples
     --------
     >>> wrapped("one two three", 8)
     ['one two', 'three']
-    >>> wrapped("하나 둘 셋", 8)
-    ['하나 둘', '셋']
     """
     lines: list[str] = []
     room = 0
     for word in text.split():
-        size = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in word)
+        drawn = readable(word)
+        size = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in drawn)
         if lines and size + 1 <= room:
             lines[-1] += f" {word}"
             room -= size + 1
@@ -213,7 +214,7 @@ def _draw_bars(axes: Axes, bars: "pd.Series[float]", target: str, genres: Sequen
     most = max(0.0, float(values.max(initial=0.0)))
     axes.set_xlim(least - 0.28 * limit * (least < 0), most + 0.28 * limit)
     _list_names(axes, [str(name) for name in bars.index])
-    axes.set_title(UNITS.get(unit, unit))
+    axes.set_title(UNITS.get(unit, unit), fontsize=9.5)
 
 
 def _draw_probabilities(axes: Axes, probabilities: "pd.Series[float]", target: str) -> None:
@@ -227,7 +228,7 @@ def _draw_probabilities(axes: Axes, probabilities: "pd.Series[float]", target: s
     _list_names(axes, genres)
     for label, genre in zip(axes.get_yticklabels(), genres, strict=True):
         label.set_fontweight("bold" if genre == target else "normal")
-    axes.set_title("probability of each genre")
+    axes.set_title("probability of each genre", fontsize=9.5)
 
 
 def _list_names(axes: Axes, names: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from genrescope.config import ModelSettings, StudyConfig
@@ -93,34 +92,25 @@ def check_features(
     Returns
     -------
     dict
-        The content of `stability.json`: `n`, `jaccard` (mean), `jaccard_low`, `jaccard_high`,
-        `stable`, `verdict`.
+        The content of `stability.json`: `n` and `verdict`; with two splits or more also `jaccard`
+        (mean), `jaccard_low`, `jaccard_high` and `stable`.
     """
     n_seeds = config.explanations.stability_seeds
-    trainings = _draws(list(members), config)
     rank = partial(_rank, settings.model_copy(update={"params": settings.params | {"n_jobs": 1}}))
     with progress(n_seeds, "stability of the features", unit="splits") as bar:
-        ranked = map_processes(rank, trainings, workers=workers, on_result=lambda _: bar.advance())
+        draws = _draws(list(members), config)
+        ranked = map_processes(rank, draws, workers=workers, on_result=lambda _: bar.advance())
         importances = list(ranked)
-    if not importances:
-        write_csv(folder / "stability.csv", pd.DataFrame(columns=pd.Index(["feature"])))
-        summary: dict[str, Any] = {"n": 0, "verdict": "No split leaves clips to explain."}
-    else:
+    summary: dict[str, Any] = {"n": len(importances)}
+    table = pd.DataFrame(columns=pd.Index(["feature"]))
+    if len(importances) > 1:
         stability = compare_rankings(importances)
-        write_csv(folder / "stability.csv", stability.frame())
-        low, high = (
-            np.percentile(stability.jaccard, (2.5, 97.5)).tolist()
-            if len(stability.jaccard)
-            else (None, None)
-        )
-        summary = {
-            "n": stability.n,
-            "jaccard": stability.mean_jaccard if stability.n > 1 else None,
-            "jaccard_low": low,
-            "jaccard_high": high,
-            "stable": stability.stable,
-            "verdict": stability.verdict,
-        }
+        table, (low, high) = stability.frame(), stability.jaccard_range
+        summary |= {"jaccard": stability.mean_jaccard, "jaccard_low": low, "jaccard_high": high}
+        summary |= {"stable": stability.stable, "verdict": stability.verdict}
+    else:
+        summary["verdict"] = "Too few splits leave clips to train on and to explain."
+    write_csv(folder / "stability.csv", table)
     write_json(folder / "stability.json", summary)
     return summary
 
