@@ -43,6 +43,12 @@ def write_config(tmp_path, synthetic_corpora):
             },
             "split": {"group": "track"},
             "evaluation": {"n_resamples": 200},
+            "explanations": {
+                "shap_clips": 20,
+                "quality_clips": 2,
+                "stability_seeds": 2,
+                "stability_clips": 5,
+            },
         } | changes
         path = tmp_path / "study.yaml"
         path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")

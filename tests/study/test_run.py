@@ -35,6 +35,7 @@ corpora:
 models: {{forest: {{n_estimators: 20}}, boosting: {{n_estimators: 10}}, cnn: {{epochs: 2}}}}
 split: {{group: track, seeds: [0, 1]}}
 evaluation: {{n_resamples: 400}}
+explanations: {{shap_clips: 20, quality_clips: 4, stability_seeds: 3, stability_clips: 5}}
 """
     )
     result = run_study(load_config(config), out=folder / "run")
@@ -72,9 +73,15 @@ def test_every_file_of_the_run_directory_is_there(finished):
         for model in ("forest", "boosting"):
             shap = f"explanations/shap/{model}/{source}"
             expected += [
-                f"{shap}/{f}" for f in ("top_features.csv", "per_class.png", "values.parquet")
+                f"{shap}/{f}"
+                for f in ("top_features.csv", "families.csv", "per_class.png", "values.parquet")
             ]
+            stability = f"explanations/stability/{model}/{source}"
+            expected += [f"{stability}/stability.csv", f"{stability}/stability.json"]
+            expected += [f"explanations/examples/{model}/{source}/index.json"]
         expected += [f"explanations/grad_cam/{source}/index.json"]
+        quality = ("clips", "table", "comparisons", "verdicts", "curves")
+        expected += [f"explanations/quality/{source}/{name}.csv" for name in quality]
     missing = [name for name in expected if not (run / name).is_file()]
     assert missing == []
     assert len(result.results[["model", "source", "target"]].drop_duplicates()) == 27
@@ -89,6 +96,34 @@ def test_every_number_can_be_computed_again(finished):
     whole = deviations.loc[deviations["part"] == "all", BOUNDS]
     assert np.nanmax(whole.to_numpy()) < 0.12
     assert compare_reports(run) < 1e-9
+
+
+def test_explanations_are_of_held_out_clips_and_add_up(finished):
+    run = finished[1].folder
+    splits = pd.read_parquet(run / "splits.parquet").query("seed == 0").set_index("clip_id")["part"]
+    for model in ("forest", "boosting"):
+        values = pd.read_parquet(run / f"explanations/shap/{model}/western+korean/values.parquet")
+        assert set(splits.loc[values["clip_id"].unique()]) == {"test"}
+        summary = json.loads(
+            (run / f"explanations/shap/{model}/western+korean/summary.json").read_text()
+        )
+        assert summary["residual"] <= 1e-4
+    quality = pd.read_csv(run / "explanations/quality/western/clips.csv")
+    assert set(splits.loc[quality["clip_id"].unique()]) == {"test"}
+    assert quality.groupby("method").size().nunique() == 1
+    for place in ("grad_cam/korean", "examples/boosting/korean"):
+        folder = run / "explanations" / place
+        shown = [e for e in json.loads((folder / "index.json").read_text()) if e["kind"] != "none"]
+        assert shown
+        for example in shown:
+            assert splits[example["clip_id"]] == "test"
+            assert (example["predicted"] == example["true"]) == (example["kind"] == "correct")
+            assert example["sentences"]["en"] != example["sentences"]["ko"]
+            content = json.loads((folder / f"{example['stem']}.json").read_text())
+            assert content["target"] == example["predicted"]
+            assert (folder / f"{example['stem']}.png").is_file()
+    maps = run / "explanations/grad_cam/korean"
+    assert len(list(maps.glob("*.kept.wav"))) == len(list(maps.glob("*.npy")))
 
 
 def test_the_paper_protocol_is_evaluated_where_source_and_target_share_nothing(finished):
@@ -271,6 +306,7 @@ corpora:
     root: {tables}/banglabeats_features_30_sec.csv
     duplicates: keep
 models: {{forest: {{n_estimators: 200}}, cnn: {{}}}}
+explanations: {{shap_clips: 20, stability_seeds: 2, stability_clips: 5}}
 """
     )
     result = run_study(load_config(config), out=tmp_path / "run")
