@@ -45,6 +45,7 @@ def write_config(tmp_path, synthetic_corpora):
             "evaluation": {"n_resamples": 200},
             "explanations": {
                 "shap_clips": 20,
+                "examples": 0,
                 "quality_clips": 2,
                 "stability_seeds": 2,
                 "stability_clips": 5,
