@@ -130,8 +130,8 @@ class FeatureStatistics:
         -------
         float
             From 0 to 1, linear between the quantiles; 0 below the lowest clip and 1 above the
-            highest. Where clips tie at the value, the middle of their stretch: of clips that are
-            all alike, half count as below.
+            highest, and within half a clip of either between them. Where clips tie at the value,
+            the middle of their stretch: of clips that are all alike, half count as below.
 
         Raises
         ------
@@ -143,17 +143,19 @@ class FeatureStatistics:
             raise ValueError(f"the value of {feature} is NaN")
         value = float(_float32(value))
         below, not_above = bisect_left(quantiles, value), bisect_right(quantiles, value)
-        if below < not_above:
-            half_a_clip = 0.5 / self.counts[self.genres.index(genre)]
-            middle = (LEVELS[below] + LEVELS[not_above - 1]) / 2
-            return min(max(middle, half_a_clip), 1 - half_a_clip)
-        if below == 0:
+        if not_above == 0:
             return 0.0
         if below == len(quantiles):
             return 1.0
-        low, high = quantiles[below - 1], quantiles[below]
-        step = LEVELS[below] - LEVELS[below - 1]
-        return min(LEVELS[below - 1] + step * (value - low) / (high - low), LEVELS[below])
+        if below < not_above:
+            share = (LEVELS[below] + LEVELS[not_above - 1]) / 2
+        else:
+            low, high = quantiles[below - 1], quantiles[below]
+            step = LEVELS[below] - LEVELS[below - 1]
+            share = min(LEVELS[below - 1] + step * (value - low) / (high - low), LEVELS[below])
+        # The highest clip is not above itself: half of it counts as below.
+        half_a_clip = 0.5 / self.counts[self.genres.index(genre)]
+        return min(max(share, half_a_clip), 1 - half_a_clip)
 
     def median(self, feature: str, genre: str) -> float:
         """Median of a feature over a genre's clips, in the unit of the feature.
