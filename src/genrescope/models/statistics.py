@@ -47,8 +47,8 @@ class FeatureStatistics:
     >>> statistics = FeatureStatistics.from_clips(clips, ["Pop", "Pop", "Pop", "Blues"])
     >>> statistics.genres, statistics.counts
     (('Blues', 'Pop'), (1, 3))
-    >>> statistics.share_below("tempo", 118, "Pop")
-    0.9
+    >>> statistics.share_below("tempo", 115, "Pop")
+    0.75
     >>> statistics.median("tempo", "Pop")
     110.0
     """
