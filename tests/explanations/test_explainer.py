@@ -173,7 +173,9 @@ def test_a_short_file_has_one_moment(explainers, tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, sound("hiss", 0, seconds=2.0), RATE)
     found = explainers["forest"].from_file(path)
-    assert [moment.clip.start_s for moment in found.moments] == [0.0]
+    (moment,) = found.moments
+    assert (moment.clip.start_s, moment.clip.end_s) == (0.0, pytest.approx(2.0))
+    assert moment.title == "short.wav, 0 to 2 s, looped"
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ class Explainer:
         beside: tuple[str, ...] = (),
         path: str | None = None,
         start_s: float = 0.0,
+        sound_s: float | None = None,
     ) -> Explanation:
         """Explain the answer to one clip.
 
@@ -147,8 +148,8 @@ class Explainer:
             One of `methods`; the first where not given.
         beside : tuple of str
             Further methods whose maps are shown next to it.
-        path, start_s
-            Where the clip comes from.
+        path, start_s, sound_s
+            Where the clip comes from, and how much sound it holds if it was looped or padded.
 
         Returns
         -------
@@ -177,6 +178,7 @@ class Explainer:
             features=info.features,
             path=path,
             start_s=start_s,
+            sound_s=sound_s,
         )
         pictures = model.input == "log_mels"
         X: Any = found.log_mels if pictures else clip.vector.to_frame().T
@@ -252,6 +254,7 @@ class Explainer:
                 beside=beside,
                 path=os.fspath(path),
                 start_s=start_s,
+                sound_s=prediction.duration_s - start_s,
             )
             for start_s in prediction.windows.loc[surest, "start_s"].astype(float)
         ]

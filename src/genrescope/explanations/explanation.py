@@ -40,6 +40,8 @@ class ExplainedClip:
         The file it comes from.
     start_s : float
         Where in the file it begins, in seconds.
+    sound_s : float or None
+        How much of the file it holds, where the sound was too short and had to be looped or padded.
     """
 
     waveform: Floats
@@ -49,11 +51,18 @@ class ExplainedClip:
     features: FeatureSettings
     path: str | None = None
     start_s: float = 0.0
+    sound_s: float | None = None
 
     @property
     def end_s(self) -> float:
         """Where in the file it ends, in seconds."""
-        return self.start_s + self.audio.clip_seconds
+        seconds = self.audio.clip_seconds
+        return self.start_s + (seconds if self.sound_s is None else min(self.sound_s, seconds))
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the sound was shorter than a clip."""
+        return self.end_s < self.start_s + self.audio.clip_seconds
 
     def beats(self) -> npt.NDArray[np.float64]:
         """Times of the beats in seconds from the clip's start; none where there is no pulse."""
@@ -116,7 +125,10 @@ class Explanation(ABC):
     @property
     def title(self) -> str:
         """The file and the seconds of it that were explained."""
-        seconds = f"{self.clip.start_s:g} to {self.clip.end_s:g} s"
+        clip = self.clip
+        seconds = f"{clip.start_s:g} to {round(clip.end_s, 1):g} s"
+        if clip.is_short:
+            seconds += ", looped" if clip.audio.fit == "loop" else ", silence after it"
         return f"{Path(self.clip.path).name}, {seconds}" if self.clip.path else seconds
 
     @abstractmethod

@@ -126,6 +126,7 @@ def _card(
     return {
         "start_s": explained.clip.start_s,
         "end_s": explained.clip.end_s,
+        "short": explained.clip.is_short,
         "sentences": explained.sentences(language),
         # The page has the sentences as text beside the picture.
         "picture": embed.figure(explained.plot(language, title="", sentences=False)),

@@ -153,6 +153,7 @@ def explain_examples(
                 beside=beside,
                 path=str(clip["path"]),
                 start_s=float(clip["start_s"]),
+                sound_s=float(clip["duration_s"]),
             )
             stem = f"{_slug(genre)}-{kind}-{number}"
             entry = {
