@@ -164,8 +164,9 @@ def agreement(first: Fingerprint, second: Fingerprint, offset: int) -> Agreement
     that turn over from one frame to the next in either sound: the effective size of a sample from
     two Markov chains. Then ``score = (2 share - 1) sqrt(n_effective)``.
 
-    For pairs of unrelated real tracks the score behaves as a standard normal number: over 3,000
-    pairs of GTZAN tracks at all their offsets, some 7 million comparisons, the largest was 5.1.
+    For unrelated real tracks the score behaves as a standard normal number: over 2,183 pairs of a
+    GTZAN track and an excerpt of another, at all offsets (5.5 million comparisons, not independent
+    of each other), mean 0.00, standard deviation 1.01, largest 5.0.
     Held notes, which turn few bits over, get little credit.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from genrescope.audio.fingerprint import HOP_S, Agreement, Bits, Fingerprint, agreement
 
-MIN_SHARE = 0.85  # of equal bits; lossy copies of real tracks keep .88, others have .60 at most
+MIN_SHARE = 0.85  # of equal bits; lossy copies of real tracks keep .88, others have .61 at most
 MIN_SCORE = 8.0  # standard deviations: a chance of 6e-16 at one offset of one pair
 MIN_BITS = 1000
 MIN_OVERLAP_S = 1.0
@@ -61,13 +61,14 @@ def is_match(found: Agreement, *, shorter_s: float) -> bool:
 
     At least 85% of 1,000 bits or more must be equal, the score must be 8 or more, and the sounds
     must lie over one another for a second and a quarter of the shorter one. At their best offset
-    unrelated GTZAN tracks have up to 60% of bits equal, copies at 24 kbit/s 88% and more. Sounds
+    unrelated GTZAN tracks have up to 61% of bits equal, copies at 24 kbit/s 88% and more. Sounds
     that share only a drum loop agree in part of the bands and stay below. What can pass is two
     loops of one synthesiser that hold the same few notes for the whole of the overlap.
 
-    A score of 8 has a chance of 6e-16 where scores are standard normal: a search through a
-    thousand tracks of 30 s (half a million pairs, 5,000 offsets each) then raises a false alarm by
-    chance with a probability of 2e-6.
+    A score of 8 has a chance of 6e-16 where scores are standard normal. If they are so that far
+    out, a search through a thousand tracks of 30 s (half a million pairs, 5,000 offsets each)
+    raises a false alarm by chance with a probability of 2e-6. Music that is alike is no chance:
+    against it stands the share of 85%.
 
     Parameters
     ----------
