@@ -31,7 +31,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         models.predict,
         models.explain,
     ),
-    corpus_app: (corpora.index, corpora.synth),
+    corpus_app: (corpora.index, corpora.audit, corpora.synth),
 }
 for place, commands in COMMANDS.items():
     for command in commands:

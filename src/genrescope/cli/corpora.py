@@ -63,6 +63,32 @@ def _options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
+def audit(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="CORPUS...", help="Tables, from `corpus index`.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the tables of what was found.")
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="A run's splits.parquet: its first split is checked too.")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Listen to corpora: duplicates, leaks, faults, and what tells genres apart but is no music."""
+    from genrescope.corpora.audit import audit, read_parts
+    from genrescope.corpora.corpus import Corpus
+
+    corpora = [Corpus.from_parquet(table) for table in tables]
+    parts = None if split is None else read_parts(split)
+    found = audit(corpora, parts=parts, workers=workers)
+    typer.echo(found.text())
+    if out is not None:
+        for written in found.write(out):
+            typer.echo(f"table: {written}")
+    list_failures(found.failures, None)
+
+
 def synth(
     folder: Annotated[Path, typer.Argument(help="Gets western/ and korean/.")],
     western: Annotated[int | None, typer.Option(min=6, help="Tracks of 30 s.")] = None,
