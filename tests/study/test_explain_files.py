@@ -72,6 +72,16 @@ def test_every_recording_gets_a_page_and_a_folder(bundle, music, tmp_path):
         assert "<script" not in page and 'src="http' not in page
 
 
+def test_no_page_takes_the_place_of_another(bundle, music, tmp_path):
+    named_like_the_second = tmp_path / "song-2.wav"
+    soundfile.write(named_like_the_second, tone(3500), RATE)
+    asked = [music[0], music[0], named_like_the_second]
+    found = list(explain_files(bundle, asked, tmp_path / "why", moments=1))
+    assert [item.page.name for item in found] == ["song.html", "song-2.html", "song-2-2.html"]
+    assert [item.genre for item in found] == ["low", "low", "high"]
+    assert found[1].page.read_text(encoding="utf-8").count("song.wav") >= 1
+
+
 def test_what_is_finished_is_not_done_again(bundle, music, tmp_path):
     out = tmp_path / "why"
     first = list(explain_files(bundle, music, out))

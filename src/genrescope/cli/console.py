@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from genrescope.errors import GenrescopeError
 
-DONE, FAILED, SOME_FAILED = 0, 1, 3
+FAILED, SOME_FAILED = 1, 3
 LISTED_FAILURES = 20
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all usable cores if unset.")]

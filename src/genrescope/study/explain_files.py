@@ -1,7 +1,6 @@
 """Explaining recordings with a trained bundle, file by file, so that a stopped run goes on."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,18 +92,19 @@ def explain_files(
     method = method or explainer.methods[0]
     beside = tuple(name for name in explainer.methods if name != method)
     question = {"target": target, "against": against, "method": method, "moments": moments}
-    names: Counter[str] = Counter()
+    info = explainer.bundle.info
     with Ledger(out) as ledger, progress(len(paths), "explaining", unit="files") as bar:
-        for path in paths:
-            stem = Path(path).stem
-            names[stem] += 1
-            name = stem if names[stem] == 1 else f"{stem}-{names[stem]}"
+        for name, path in zip(_names(paths), paths, strict=True):
 
             def explain(path: Any = path, name: str = name) -> dict[str, Any]:
                 found = explainer.from_file(
-                    path, **_asked(target, against, method, beside), moments=moments
+                    path,
+                    target=target,
+                    against=against,
+                    method=method,
+                    beside=beside,
+                    moments=moments,
                 )
-                info = explainer.bundle.info
                 write_explanation(
                     found, out / name, out / f"{name}.html", info=info, language=language
                 )
@@ -117,7 +117,7 @@ def explain_files(
             inputs = {
                 "audio": content_digest(path),
                 "path": os.fspath(path),
-                "model": explainer.bundle.info.files,
+                "model": info.files,
                 "question": question,
                 "language": language,
             }
@@ -132,7 +132,14 @@ def explain_files(
             bar.advance()
 
 
-def _asked(
-    target: str | None, against: str | None, method: str, beside: tuple[str, ...]
-) -> dict[str, Any]:
-    return {"target": target, "against": against, "method": method, "beside": beside}
+def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """A name for each recording's page: its stem, numbered where another has that name."""
+    names: dict[str, None] = {}
+    for path in paths:
+        stem = name = Path(path).stem
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names[name] = None
+    return list(names)
