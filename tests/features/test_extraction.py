@@ -13,12 +13,13 @@ import pytest
 import soundfile
 import yaml
 
+from genrescope.audio.alteration import Alteration
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
-from genrescope.errors import ConfigError, OutputError
+from genrescope.errors import ConfigError, CorpusError, OutputError
 from genrescope.features import FEATURE_NAMES, extraction
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
@@ -234,6 +235,26 @@ def test_feature_tables_pass_through(tmp_path):
     assert found.vectors["tempo"].tolist() == [2.0, 1.0]
     assert found.log_mels is None and found.failures.empty
     assert not (tmp_path / "out").exists()
+
+
+def test_altered_clips_are_kept_beside_the_others(corpus, tmp_path, monkeypatch):
+    plain = extract_corpus(corpus, tmp_path / "out", workers=1)
+    louder = [Alteration(gain_db=6.0)] * len(corpus.clips)
+    altered = extract_corpus(corpus, tmp_path / "out", workers=1, alterations=louder)
+    assert altered.clip_ids == plain.clip_ids
+    rms = altered.vectors["rms_mean"] / plain.vectors["rms_mean"]
+    np.testing.assert_allclose(rms, 10 ** (6 / 20), rtol=1e-4)
+    monkeypatch.setattr(extraction, "make_shard", lambda shard: pytest.fail("computed again"))
+    same(plain, extract_corpus(corpus, tmp_path / "out", workers=1))
+    same(altered, extract_corpus(corpus, tmp_path / "out", workers=1, alterations=louder))
+
+
+def test_ready_features_have_no_sound_to_alter(tmp_path):
+    clips = clips_frame([{"clip_id": "table/1", "label": "rock"}])
+    ready = pd.DataFrame({"tempo": [1.0]}, index=["table/1"])
+    table = Corpus("table", "Bangla", "feature-table", clips, failures_frame([]), ready)
+    with pytest.raises(CorpusError, match="no sound to alter"):
+        extract_corpus(table, tmp_path / "out", alterations=[Alteration()])
 
 
 def test_a_store_can_be_any_url(corpus, tmp_path, monkeypatch):

@@ -109,29 +109,27 @@ def limit_band(
     return limited.astype(np.float32)
 
 
-def set_level(y: npt.NDArray[np.floating], *, rms: float) -> Waveform:
-    """Bring a clip to a loudness, without ever reaching full scale.
+def change_level(y: npt.NDArray[np.floating], *, gain_db: float) -> Waveform:
+    """Make a clip louder or quieter.
 
     Parameters
     ----------
     y : numpy.ndarray [shape=(n,)]
-    rms : float
-        Root mean square wanted, with 1 at full scale.
+    gain_db : float
+        Decibels.
 
     Returns
     -------
     numpy.ndarray [shape=(n,), dtype=float32]
-        Quieter than wanted where the peaks would be clipped; silence stays silence.
+        It may pass full scale: floating-point samples lose nothing there.
 
     Examples
     --------
-    >>> set_level(np.array([0.1, -0.1]), rms=0.5).tolist()
-    [0.5, -0.5]
+    >>> change_level(np.array([0.1, -0.1]), gain_db=20.0).round(3).tolist()
+    [1.0, -1.0]
     """
-    samples = np.asarray(y, dtype=np.float64)
-    own, peak = np.sqrt(np.mean(np.square(samples))), np.abs(samples).max(initial=0.0)
-    gain = min(rms / own, 1.0 / peak) if own > 0 else 1.0
-    return (samples * gain).astype(np.float32)
+    gain = 10 ** (gain_db / 20)
+    return (np.asarray(y, dtype=np.float64) * gain).astype(np.float32)
 
 
 def stem_like(y: npt.NDArray[np.floating], part: Part, *, sample_rate: int = 22050) -> Waveform:

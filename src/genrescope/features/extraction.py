@@ -1,6 +1,7 @@
 """Features of whole corpora: what the store has is taken from it, the rest is extracted into it."""
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.corpora.corpus import Corpus
-from genrescope.errors import AudioError
+from genrescope.errors import AudioError, CorpusError
 from genrescope.features.log_mels import LogMels
 from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
@@ -62,6 +64,7 @@ def extract_corpus(
     features: FeatureSettings | None = None,
     workers: int | None = None,
     log_mels: bool = True,
+    alterations: Sequence[Alteration] | None = None,
 ) -> CorpusFeatures:
     """Extract the features of every clip of a corpus that the store does not have yet.
 
@@ -79,6 +82,9 @@ def extract_corpus(
         Processes; the usable cores where not given.
     log_mels : bool
         Whether the spectrograms are wanted.
+    alterations : sequence of Alteration, optional
+        What is done to each clip first, in the corpus's order; altered clips are kept in the store
+        beside the others.
 
     Returns
     -------
@@ -91,6 +97,8 @@ def extract_corpus(
         Where the store cannot be written or the disk is full; finished shards stay.
     ConfigError
         Where the settings contradict each other, or the store's URL cannot be used.
+    CorpusError
+        Where clips of ready features are to be altered.
 
     Examples
     --------
@@ -101,10 +109,12 @@ def extract_corpus(
     {'path': '/nowhere/a.wav', 'reason': 'there is no such file', 'kind': 'unreadable'}
     """
     if corpus.features is not None:
+        if alterations is not None:
+            raise CorpusError(f"{corpus.name} is a table of features: there is no sound to alter")
         return _ready_features(corpus)
     audio, features = audio or AudioSettings(), features or FeatureSettings()
     check_settings(audio, features)
-    clips = _keyed(corpus)
+    clips = _keyed(corpus, alterations or [Alteration()] * len(corpus.clips))
     found = FeatureStore(store, audio=audio, features=features)
     with found.place.in_use():
         shards = _plan(found, clips, log_mels=log_mels)
@@ -167,7 +177,7 @@ def _ready_features(corpus: Corpus) -> CorpusFeatures:
     return CorpusFeatures(clip_ids, corpus.features.loc[clip_ids], None, _failure_table([]))
 
 
-def _keyed(corpus: Corpus) -> list[ShardClip]:
+def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]:
     """The corpus's clips under keys that say what they contain."""
     table = corpus.clips[["path", "start_s", "duration_s"]]
     paths = sorted(set(table["path"]))
@@ -179,12 +189,15 @@ def _keyed(corpus: Corpus) -> list[ShardClip]:
         for part, found in zip(parts, pool.map(_digests, parts), strict=True):
             digests.update(zip(part, found, strict=True))
     clips = []
-    for path, start, duration in table.itertuples(index=False):
+    bounds = table.itertuples(index=False)
+    for (path, start, duration), alteration in zip(bounds, alterations, strict=True):
         start_s = 0.0 if math.isnan(start) else float(start)
         duration_s = None if math.isnan(duration) else float(duration)
         content = f"{digests[path]}:{start_s!r}:{duration_s!r}"
+        if made := alteration.facts():
+            content += f":{json.dumps(made)}"
         key = hashlib.sha256(content.encode()).hexdigest()
-        clips.append(ShardClip(key, digests[path], path, start_s, duration_s))
+        clips.append(ShardClip(key, digests[path], path, start_s, duration_s, alteration))
     return clips
 
 

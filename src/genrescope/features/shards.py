@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
+from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError
@@ -39,11 +40,13 @@ class ShardClip:
     Attributes
     ----------
     key : str
-        Digest of the audio file's bytes and the clip's bounds.
+        Digest of the audio file's bytes, the clip's bounds and the alteration.
     audio_sha256, path : str
         The file's digest and its place.
     start_s, duration_s : float
         Seconds; without a duration up to the clip's length.
+    alteration : Alteration
+        What is done to the sound before its features are taken.
     """
 
     key: str
@@ -51,6 +54,7 @@ class ShardClip:
     path: str
     start_s: float
     duration_s: float | None
+    alteration: Alteration
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,13 @@ def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
         filled = 0
         for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
             try:
-                buffer[filled] = load_clip(
+                y = load_clip(
                     clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
                 )
             except AudioError as error:
                 failures[n] = error
             else:
+                buffer[filled] = clip.alteration.apply(y, sample_rate=shard.audio.sample_rate)
                 filled += 1
         # One thread, in this process or another: rounding may depend on how many there are.
         with threadpool_limits(1):

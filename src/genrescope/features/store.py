@@ -43,8 +43,9 @@ settings, which stand in its `settings.json`. Each file is named by the SHA-256 
   log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
   under `genrescope`.
 
-`clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`. Clips that could not be used have
-a `failure_kind` and a `failure_reason` instead of values.
+`clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`, or of that with `:<alteration>`
+behind it, a JSON object, where the sound was altered first. Clips that could not be used have a
+`failure_kind` and a `failure_reason` instead of values.
 """
 
 Kind = Literal["vectors", "log_mels"]

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -100,6 +100,22 @@ class Material:
         )
 
 
+def grouped(corpus: Corpus, by: Literal["artist", "track", "none"]) -> pd.DataFrame:
+    """Clips of a corpus by `clip_id`, in groups that mean the same in every corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    by : {"artist", "track", "none"}
+        As `corpora.corpus.regroup` takes it.
+    """
+    clips = regroup(corpus, by).set_index("clip_id", drop=False)
+    # An artist is the same person in every corpus; a track or stem of one name is not.
+    known = clips["group_kind"] == "artist"
+    clips["group"] = clips["group"].where(known, f"{corpus.name}/" + clips["group"])
+    return clips
+
+
 def prepare_corpus(
     name: str,
     settings: CorpusSettings,
@@ -177,10 +193,7 @@ def prepare_material(
         workers=workers,
         log_mels=log_mels,
     )
-    clips = regroup(corpus, split.group).set_index("clip_id", drop=False)
-    # An artist is the same person in every corpus; a track or stem of one name is not.
-    known = clips["group_kind"] == "artist"
-    clips["group"] = clips["group"].where(known, f"{corpus.name}/" + clips["group"])
+    clips = grouped(corpus, split.group)
     usable = clips[clips["genre"].notna() & clips.index.isin(extracted.clip_ids)]
     if usable.empty:
         failed = len(corpus.failures) + len(extracted.failures)

@@ -1,0 +1,121 @@
+"""Clips of one or several corpora as one: what a source or a target is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from genrescope.audio.alteration import Alteration
+from genrescope.config import StudyConfig
+from genrescope.features.extraction import extract_corpus
+from genrescope.features.log_mels import LogMels
+from genrescope.shift.adapted import Clips
+from genrescope.shift.confounds import Change, alterations
+from genrescope.study.material import STORE, Material, grouped
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The clips of some corpora, in one order.
+
+    Attributes
+    ----------
+    members : tuple of Material
+    """
+
+    members: tuple[Material, ...]
+
+    @property
+    def name(self) -> str:
+        """Names of the corpora, joined."""
+        return "+".join(member.name for member in self.members)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether every corpus has sound."""
+        return all(member.corpus.features is None for member in self.members)
+
+    @property
+    def clips(self) -> pd.DataFrame:
+        """The clips, index `clip_id`."""
+        return pd.concat([member.clips for member in self.members])
+
+    @property
+    def genres(self) -> npt.NDArray[Any]:
+        """Genre of each clip [shape=(n,)]."""
+        return self.clips["genre"].to_numpy(dtype=object)
+
+    def groups(self, by: Literal["artist", "track"]) -> npt.NDArray[Any]:
+        """What must not be divided, for each clip [shape=(n,)]."""
+        found = [
+            grouped(member.corpus, by).loc[member.clips.index, "group"] for member in self.members
+        ]
+        return pd.concat(found).to_numpy(dtype=object)
+
+    def inputs(self, kind: str, places: Places | None = None) -> Any:
+        """What a model takes of some clips.
+
+        Parameters
+        ----------
+        kind : str
+            `vectors` or `log_mels`.
+        places : numpy.ndarray of int, optional
+            Which clips; all where not given.
+
+        Returns
+        -------
+        DataFrame [shape=(n, n_features)] or LogMels [shape=(n, n_mels, frames)]
+        """
+        found = [member.inputs(kind, list(member.clips.index)) for member in self.members]
+        X = pd.concat(found) if kind == "vectors" else LogMels.joined(found)
+        if places is None:
+            return X
+        return X.iloc[places] if kind == "vectors" else X.rows(places)
+
+    def labelled(self, by: Literal["artist", "track"] = "artist") -> Clips:
+        """The clips as feature vectors with their genres and groups."""
+        vectors = self.inputs("vectors").to_numpy(dtype=np.float64)
+        return Clips(vectors, self.genres.astype(str), self.groups(by).astype(str))
+
+    def altered(
+        self,
+        changes: Sequence[Change],
+        *,
+        config: StudyConfig,
+        out: Path,
+        workers: int | None,
+        log_mels: bool,
+    ) -> "Pool":
+        """The same clips after changes of their sound.
+
+        Parameters
+        ----------
+        changes : sequence of Change
+        config : StudyConfig
+        out : pathlib.Path
+            The run directory, whose store is used where the study names none.
+        workers : int or None
+        log_mels : bool
+            Whether spectrograms are wanted.
+        """
+        members = []
+        for member in self.members:
+            ids = [str(clip_id) for clip_id in member.clips.index]
+            made: Sequence[Alteration] = alterations(ids, changes)
+            found = extract_corpus(
+                replace(member.corpus, clips=member.clips.reset_index(drop=True)),
+                config.store or out / STORE,
+                audio=config.audio,
+                features=config.features,
+                workers=workers,
+                log_mels=log_mels,
+                alterations=made,
+            )
+            members.append(replace(member, features=found))
+        return Pool(tuple(members))
