@@ -148,6 +148,18 @@ class ExplanationSettings(Settings):
     stability_clips: int = Field(40, ge=1)  # test clips explained in each of them, at most
 
 
+class ShiftSettings(Settings):
+    """How closely a drop is taken apart, and what is tried against it."""
+
+    folds: int = Field(5, ge=2)  # of the source, artists apart
+    repeats: int = Field(5, ge=1)  # deals of the folds, for models that learn from vectors
+    network_repeats: int = Field(1, ge=1)
+    seeds: int = Field(20, ge=1)  # of the models of every adaptation
+    draws: int = Field(20, ge=0)  # of labelled target clips; 0 leaves them out
+    shots: tuple[int, ...] = Field((0, 5, 10, 20, 50, 100), min_length=1)  # clips per genre
+    stems: Path | None = None  # real stems of the source: STEMS/<instrument>/<path in the corpus>
+
+
 class CorpusSettings(Settings):
     """One corpus of a study: its format, its place, its culture, and options of the format."""
 
@@ -210,6 +222,7 @@ class StudyConfig(Settings):
     split: SplitSettings = SplitSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     explanations: ExplanationSettings = ExplanationSettings()
+    shift: ShiftSettings = ShiftSettings()
 
     @model_validator(mode="before")
     @classmethod

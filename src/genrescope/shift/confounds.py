@@ -16,20 +16,24 @@ SHORTER = 0.95
 # Nothing tells a guitar from keys once they are mixed; what sounds on is one part for both.
 PARTS: Mapping[str, Part] = {"drums": "drums", "bass": "bass"}
 OTHER_PART: Part = "harmonic"
+Side = Literal["source", "target"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing about the source's clips made like the target's.
+    """One thing about the clips of one corpus made like the other's.
 
     Attributes
     ----------
     name : str
-        `clip length`, `padding`, `band and level`, `single instruments`.
+        `clip length`, `padding`, `band`, `level`, `single instruments`.
     settings : mapping
         Attributes of `Alteration`; empty where nothing is to change.
     instruments : mapping of str to float
         Share of the clips that become the part of the mix like each instrument.
+    side : {"source", "target"}
+        Whose clips are changed: those that have more of it, since nothing gives a short clip its
+        end or a loop its band back.
     note : str
         What is done, with the measured figures, or why nothing is.
     """
@@ -37,6 +41,7 @@ class Change:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     instruments: Mapping[str, float] = field(default_factory=dict)
+    side: Side = "source"
     note: str = ""
 
     @property
@@ -48,7 +53,7 @@ class Change:
 def changes_between(
     source: Recording, target: Recording, *, fit: Literal["loop", "pad"]
 ) -> list[Change]:
-    """The changes that make a source's clips like the target's, in the order of the ladder.
+    """The changes that make the clips of two corpora alike, in the order of the ladder.
 
     Parameters
     ----------
@@ -59,7 +64,7 @@ def changes_between(
     Returns
     -------
     list of Change
-        Clip length, padding, band and level, single instruments.
+        Clip length, padding, band, level, single instruments.
 
     Examples
     --------
@@ -67,58 +72,63 @@ def changes_between(
     >>> loops = Recording(9, 3.0, -18.0, 6000.0, {"drums": 0.4, "strings": 0.6})
     >>> for change in changes_between(mixes, loops, fit="pad"):
     ...     print(f"{change.name}: {change.note}")
-    clip length: 5.0 s cut to 3.0 s and repeated
-    padding: 3.0 s of sound, then silence
-    band and level: low-passed at 6,000 Hz, −3.0 dB
-    single instruments: parts of the mix like drums .40, strings .60
+    clip length: source: 5.0 s cut to 3.0 s and repeated
+    padding: source: 3.0 s of sound, then silence
+    band: source: low-passed at 6,000 Hz
+    level: source: −3.0 dB
+    single instruments: source: parts of the mix like drums .40, strings .60
     """
     return [
         *_length(source, target, fit),
-        _band_and_level(source, target),
+        _band(source, target),
+        _level(source, target),
         _instruments(source, target),
     ]
 
 
 def _length(source: Recording, target: Recording, fit: Literal["loop", "pad"]) -> list[Change]:
-    if target.seconds >= SHORTER * source.seconds:
-        note = f"the target's clips are not shorter: {target.seconds:.1f} s"
-        return [Change("clip length", note=note), Change("padding", note=note)]
-    seconds = {"seconds": round(target.seconds, 3)}
-    cut = Change(
-        "clip length",
-        {**seconds, "how": "loop"},
-        note=f"{source.seconds:.1f} s cut to {target.seconds:.1f} s and repeated",
-    )
+    names = "clip length", "padding"
+    longer, shorter = sorted((source.seconds, target.seconds), reverse=True)
+    if shorter >= SHORTER * longer:
+        note = f"clips are about as long in both: {source.seconds:.1f} and {target.seconds:.1f} s"
+        return [Change(name, note=note) for name in names]
+    side: Side = "source" if source.seconds > target.seconds else "target"
+    cut = f"{side}: {longer:.1f} s cut to {shorter:.1f} s and repeated"
+    seconds = {"seconds": round(shorter, 3)}
+    changes = [Change(names[0], {**seconds, "how": "loop"}, side=side, note=cut)]
     if fit == "loop":
-        return [cut, Change("padding", note="short clips are repeated, not padded, in this study")]
-    note = f"{target.seconds:.1f} s of sound, then silence"
-    return [cut, Change("padding", {**seconds, "how": "pad"}, note=note)]
+        return [*changes, Change(names[1], note="short clips are repeated in this study")]
+    note = f"{side}: {shorter:.1f} s of sound, then silence"
+    return [*changes, Change(names[1], {**seconds, "how": "pad"}, side=side, note=note)]
 
 
-def _band_and_level(source: Recording, target: Recording) -> Change:
-    settings: dict[str, float] = {}
-    said = []
-    if target.bandwidth_hz < NARROWER * source.bandwidth_hz:
-        settings |= {"highest_hz": round(target.bandwidth_hz, 1), "floor_db": FLOOR_DBFS}
-        said.append(f"low-passed at {target.bandwidth_hz:,.0f} Hz")
+def _band(source: Recording, target: Recording) -> Change:
+    wider, narrower = sorted((source.bandwidth_hz, target.bandwidth_hz), reverse=True)
+    if not narrower < NARROWER * wider:
+        return Change("band", note=f"both reach up to about {wider:,.0f} Hz")
+    side: Side = "source" if source.bandwidth_hz > target.bandwidth_hz else "target"
+    settings = {"highest_hz": round(narrower, 1), "floor_db": FLOOR_DBFS}
+    return Change("band", settings, side=side, note=f"{side}: low-passed at {narrower:,.0f} Hz")
+
+
+def _level(source: Recording, target: Recording) -> Change:
     gain = target.level_dbfs - source.level_dbfs
-    if abs(gain) >= LOUDER_DB:
-        settings["gain_db"] = round(gain, 2)
-        said.append(f"{gain:+.1f} dB".replace("-", "−"))
-    note = ", ".join(said) or "the target is neither narrower in band nor of another level"
-    return Change("band and level", settings, note=note)
+    said = f"{gain:+.1f} dB".replace("-", "−")
+    if not abs(gain) >= LOUDER_DB:
+        return Change("level", note=f"about as loud in both: {said}")
+    return Change("level", {"gain_db": round(gain, 2)}, note=f"source: {said}")
 
 
 def _instruments(source: Recording, target: Recording) -> Change:
-    if not target.instruments:
-        return Change("single instruments", note="the target's clips are no single instruments")
-    if source.instruments:
-        return Change("single instruments", note="both corpora are of single instruments")
-    shares = [
-        f"{name} {share:.2f}".replace(" 0.", " .") for name, share in target.instruments.items()
-    ]
-    note = f"parts of the mix like {', '.join(shares)}"
-    return Change("single instruments", instruments=target.instruments, note=note)
+    name = "single instruments"
+    if bool(source.instruments) == bool(target.instruments):
+        what = "of single instruments" if source.instruments else "not known to be of single ones"
+        return Change(name, note=f"both corpora are {what}")
+    instruments = source.instruments or target.instruments
+    side: Side = "source" if target.instruments else "target"
+    shares = [f"{name} {share:.2f}".replace(" 0.", " .") for name, share in instruments.items()]
+    note = f"{side}: parts of the mix like {', '.join(shares)}"
+    return Change(name, instruments=instruments, side=side, note=note)
 
 
 def instrument_of(clip_id: str, instruments: Mapping[str, float], *, seed: int = 0) -> str:

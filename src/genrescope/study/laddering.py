@@ -1,22 +1,28 @@
 """Climbing the confound ladder: which models answer which clips on which rung."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from genrescope.config import ModelSettings
+from genrescope.config import ModelSettings, StudyConfig
 from genrescope.evaluation.cells import predict_cell
+from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.shift.adapted import Clips, source_folds
 from genrescope.shift.confounds import Change
-from genrescope.shift.ladder import Rung
+from genrescope.shift.ladder import Rung, climb
 from genrescope.study.pool import Places, Pool
 from genrescope.study.training import TrainingClips, fit_model
 
 VALIDATION_FOLDS = 6  # one of them tells a network when to stop
+SEEN, UNSEEN = "artists seen in training", "artists never seen"
+SHARES, REST = "the target's shares of genres", "what remains"
+NO_ARTISTS = "no artists are known: tracks are kept apart on both rungs"
 
 
 @dataclass(frozen=True)
@@ -78,46 +84,38 @@ def cross_folds(
 
 
 def answers_of(
-    folds: Sequence[Fold],
-    pools: Mapping[str, Pool],
-    target: Pool,
+    folds: Iterable[Fold],
+    home: Mapping[str, Pool],
+    away: Mapping[str, Pool],
     genres: Sequence[str],
 ) -> dict[str, pd.DataFrame]:
     """What the models of some folds answer.
 
     Parameters
     ----------
-    folds : sequence of Fold
-    pools : mapping of str to Pool
-        The source's clips as they are on each rung.
-    target : Pool
+    folds : iterable of Fold
+    home : mapping of str to Pool
+        The source's clips as they are on each rung; those held out are answered.
+    away : mapping of str to Pool
+        The target's; all are answered by every model.
     genres : sequence of str
         In display order.
 
     Returns
     -------
     dict of str to DataFrame
-        By rung: the held-out clips, each by the model that has not seen it; and under `target`
-        all clips of the target by every model. Columns as from `predict_cell`.
+        By rung; columns as from `predict_cell`.
     """
-    clips, away = (
-        pool.clips.assign(group=pool.groups("artist"))
-        for pool in (next(iter(pools.values())), target)
-    )
-    found: dict[str, list[pd.DataFrame]] = {name: [] for name in (*pools, "target")}
+    rungs = {**home, **away}
+    clips = {name: pool.clips.assign(group=pool.groups("artist")) for name, pool in rungs.items()}
+    found: dict[str, list[pd.DataFrame]] = {name: [] for name in rungs}
     for fold in folds:
         model = fold.fit()
-        for name, pool in pools.items():
-            X = pool.inputs(model.input, fold.held)
-            held = clips.iloc[fold.held]
-            found[name].append(predict_cell(model, X, held, genres, seed=fold.seed))
-        X = target.inputs(model.input)
-        found["target"].append(predict_cell(model, X, away, genres, seed=fold.seed))
+        for name, pool in rungs.items():
+            places = fold.held if name in home else np.arange(len(clips[name]))
+            X, answered = pool.inputs(model.input, places), clips[name].iloc[places]
+            found[name].append(predict_cell(model, X, answered, genres, seed=fold.seed))
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
-
-
-SEEN, UNSEEN = "artists seen in training", "artists never seen"
-SHARES, REST = "the target's shares of genres", "what remains"
 
 
 def rungs_of(
@@ -125,28 +123,76 @@ def rungs_of(
     changes: Sequence[Change],
     *,
     seen: pd.DataFrame | None,
-    why_not_seen: str = "",
 ) -> list[Rung]:
     """The rungs of a ladder from what was answered.
+
+    Down from the source: its changes one after the other, then the target's shares of genres.
+    What remains is the step to the target with all changes of its own, which are then undone.
 
     Parameters
     ----------
     answers : mapping of str to DataFrame
-        As from `answers_of`, with a rung `UNSEEN` and one for each change that is needed.
+        As from `answers_of`: `UNSEEN`, `REST`, and the name of each change that is needed.
     changes : sequence of Change
         In order.
     seen : DataFrame or None
-        Answers of models that learned from other tracks of the same artists.
-    why_not_seen : str
-        The reason where there are none.
+        Answers of models that learned from other tracks of the same artists; None where no
+        artists are known.
     """
-    first = answers[UNSEEN]
-    rungs = [Rung(SEEN, first if seen is None else seen)]
-    rungs.append(Rung(UNSEEN, first, note=why_not_seen if seen is None else ""))
-    now = first
+    now = answers[UNSEEN]
+    rungs = [Rung(SEEN, now if seen is None else seen)]
+    rungs.append(Rung(UNSEEN, now, note=NO_ARTISTS if seen is None else ""))
+    undone = []
     for change in changes:
+        if change.needed and change.side == "target":
+            undone.append(Rung(change.name, answers[change.name], of_target=True, note=change.note))
+            continue
         now = answers[change.name] if change.needed else now
         rungs.append(Rung(change.name, now, note=change.note))
     rungs.append(Rung(SHARES, now, target_shares=True))
-    rungs.append(Rung(REST, answers["target"], of_target=True))
-    return rungs
+    rungs.append(Rung(REST, answers[REST], of_target=True))
+    return [*rungs, *reversed(undone)]
+
+
+def climb_pair(
+    folder: Path,
+    config: StudyConfig,
+    name: str,
+    home: Mapping[str, Pool],
+    away: Mapping[str, Pool],
+    changes: Sequence[Change],
+    genres: Sequence[str],
+) -> None:
+    """Climb the ladder of one model from a source to a target, and write it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Gets `ladder.csv` and `answers.csv`, the answers every number can be recomputed from.
+    config : StudyConfig
+    name : str
+        Of the model.
+    home, away : mapping of str to Pool
+        The source's clips on each of its rungs, `UNSEEN` first; the target's, `REST` among them.
+    changes : sequence of Change
+    genres : sequence of str
+    """
+    settings, shift, source = config.models[name], config.shift, home[UNSEEN]
+    network = create_model(settings.kind, **settings.params).input == "log_mels"
+    folds = functools.partial(
+        cross_folds,
+        settings,
+        source,
+        n_folds=shift.folds,
+        seeds=range(shift.network_repeats if network else shift.repeats),
+    )
+    answers = answers_of(folds(apart="artist"), home, away, genres)
+    seen = None
+    if not np.array_equal(source.groups("artist"), source.groups("track")):
+        seen = answers_of(folds(apart="track"), {SEEN: source}, {}, genres)[SEEN]
+    rungs = rungs_of(answers, changes, seen=seen)
+    tables = [rung.answers.assign(rung=rung.name) for rung in rungs if not rung.target_shares]
+    write_csv(folder / "answers.csv", pd.concat(tables, ignore_index=True))
+    write_csv(
+        folder / "ladder.csv", climb(rungs, genres, n_resamples=config.evaluation.n_resamples)
+    )

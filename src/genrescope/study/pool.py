@@ -16,6 +16,7 @@ from genrescope.features.log_mels import LogMels
 from genrescope.shift.adapted import Clips
 from genrescope.shift.confounds import Change, alterations
 from genrescope.study.material import STORE, Material, grouped
+from genrescope.study.training import pick
 
 Places = npt.NDArray[np.intp]
 
@@ -49,14 +50,16 @@ class Pool:
     @property
     def genres(self) -> npt.NDArray[Any]:
         """Genre of each clip [shape=(n,)]."""
-        return self.clips["genre"].to_numpy(dtype=object)
+        genres: npt.NDArray[Any] = self.clips["genre"].to_numpy(dtype=object)
+        return genres
 
     def groups(self, by: Literal["artist", "track"]) -> npt.NDArray[Any]:
         """What must not be divided, for each clip [shape=(n,)]."""
         found = [
             grouped(member.corpus, by).loc[member.clips.index, "group"] for member in self.members
         ]
-        return pd.concat(found).to_numpy(dtype=object)
+        groups: npt.NDArray[Any] = pd.concat(found).to_numpy(dtype=object)
+        return groups
 
     def inputs(self, kind: str, places: Places | None = None) -> Any:
         """What a model takes of some clips.
@@ -74,9 +77,7 @@ class Pool:
         """
         found = [member.inputs(kind, list(member.clips.index)) for member in self.members]
         X = pd.concat(found) if kind == "vectors" else LogMels.joined(found)
-        if places is None:
-            return X
-        return X.iloc[places] if kind == "vectors" else X.rows(places)
+        return X if places is None else pick(X, places)
 
     def labelled(self, by: Literal["artist", "track"] = "artist") -> Clips:
         """The clips as feature vectors with their genres and groups."""
