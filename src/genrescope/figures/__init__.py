@@ -2,6 +2,7 @@
 
 from genrescope.figures.confusion import confusion_figure
 from genrescope.figures.curves import training_curve_figure
+from genrescope.figures.decomposition import waterfall_figure
 from genrescope.figures.drop import drop_figure
 from genrescope.figures.explained import explained_figure
 from genrescope.figures.faithfulness import faithfulness_figure
@@ -18,4 +19,5 @@ __all__ = [
     "save_figure",
     "shap_figure",
     "training_curve_figure",
+    "waterfall_figure",
 ]
