@@ -26,6 +26,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     app: (
         studies.demo,
         studies.study,
+        studies.shift,
         corpora.features,
         models.train,
         models.predict,

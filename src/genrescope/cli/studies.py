@@ -34,6 +34,33 @@ def study(
     _study(config, out=out, fresh=fresh, workers=workers)
 
 
+def shift(
+    config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME-shift].")] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Take every step again; features in the store stay.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Say why a source does not carry over to a target, step by step, and what helps."""
+    from genrescope.config import load_config
+    from genrescope.report.ladders import ladder_sentences
+    from genrescope.study.shifting import run_shift
+
+    loaded = load_config(config)
+    folder = out or Path("runs") / f"{loaded.name}-shift"
+    result = run_shift(loaded, out=folder, fresh=fresh, workers=workers)
+    keys = ["model", "source", "target"]
+    for (model, source, target), ladder in result.ladders.groupby(keys, sort=False):
+        typer.echo(f"{model}, {source} → {target}:")
+        for sentence in ladder_sentences(ladder):
+            typer.echo(f"  {sentence}")
+    for item in result.skipped:
+        say(f"left out: {item['reason']}")
+    typer.echo(f"page: {result.page}")
+    list_failures(result.failures, result.folder / "failures.csv")
+
+
 def _study(config: Path, *, out: Path | None, fresh: bool, workers: int | None) -> None:
     from genrescope.config import load_config
     from genrescope.study.run import run_study

@@ -16,6 +16,7 @@ from genrescope.evaluation.counts import (
 )
 from genrescope.evaluation.differences import check_metric
 
+REST, TOTAL = "what remains", "in all"
 LADDER_COLUMNS = ["name", "score", "low", "high", "drop", "drop_low", "drop_high"]
 LADDER_COLUMNS += ["share", "share_low", "share_high", "n", "n_groups", "note"]
 
@@ -78,8 +79,9 @@ def climb(
     Returns
     -------
     DataFrame
-        `LADDER_COLUMNS`, a row per rung; `drop` and `share` are NaN in the first. Shares are of
-        the whole drop, and NaN unless its interval lies above 0: there is nothing to share out.
+        `LADDER_COLUMNS`, a row per rung and a last one, `TOTAL`, for the whole drop; `drop` and
+        `share` are NaN in the first. Shares are of the whole drop, and NaN unless its interval
+        lies above 0: else there is nothing to share out.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def climb(
     >>> steps = climb([Rung("at home", right), Rung("shorter", wrong),
     ...     Rung("away", wrong, of_target=True)], ["x", "y"], metric="accuracy")
     >>> steps[["name", "score", "drop"]].round(2).values.tolist()
-    [['at home', 1.0, nan], ['shorter', 0.67, 0.33], ['away', 0.67, 0.0]]
+    [['at home', 1.0, nan], ['shorter', 0.67, 0.33], ['away', 0.67, 0.0], ['in all', 0.67, 0.33]]
     """
     check_metric(metric)
     counts = [group_counts(rung.answers, genres) for rung in rungs]
@@ -111,12 +113,19 @@ def climb(
                 matrices[place] = with_shares(matrices[place], matrices[target[-1]].sum(axis=-1))
     scores = np.array([metrics_of(total)[metric][0] for total in totals])
     resampled = np.array([metrics_of(found)[metric] for found in drawn])
-    table = _table(scores, resampled)
-    table.insert(0, "name", [rung.name for rung in rungs])
-    table["n"] = [rung.answers["clip_id"].nunique() for rung in rungs]
-    table["n_groups"] = [found.n_groups for found in counts]
-    table["note"] = [rung.note for rung in rungs]
-    return table[LADDER_COLUMNS]
+    facts = [
+        {
+            "name": rung.name,
+            "n": rung.answers["clip_id"].nunique(),
+            "n_groups": found.n_groups,
+            "note": rung.note,
+        }
+        for rung, found in zip(rungs, counts, strict=True)
+    ]
+    whole = facts[-1] | {"name": TOTAL, "note": ""}
+    steps = _steps(scores, resampled)
+    table = pd.DataFrame([a | b for a, b in zip([*facts, whole], steps, strict=True)])
+    return table.reindex(columns=LADDER_COLUMNS)
 
 
 def _check_same_clips(rungs: Sequence[Rung]) -> None:
@@ -165,24 +174,24 @@ def with_shares(counts: FloatArray, support: FloatArray) -> FloatArray:
     return weighted
 
 
-def _table(scores: FloatArray, resampled: FloatArray) -> pd.DataFrame:
-    drops, drawn_drops = scores[:-1] - scores[1:], resampled[:-1] - resampled[1:]
-    total, drawn_total = scores[0] - scores[-1], resampled[0] - resampled[-1]
-    low, _ = percentile_interval(drawn_total)
-    dropped = low > 0
+def _steps(scores: FloatArray, resampled: FloatArray) -> list[dict[str, float]]:
+    """Scores, drops and shares of each rung, then of the whole drop."""
+    drops = np.append(scores[:-1] - scores[1:], scores[0] - scores[-1])
+    drawn = np.vstack([resampled[:-1] - resampled[1:], resampled[:1] - resampled[-1:]])
+    dropped = percentile_interval(drawn[-1])[0] > 0
+    # A resample without a drop has no shares; with a drop beyond chance they are rare.
+    some = drawn[-1] > 0
     rows = []
-    for place, score in enumerate(scores):
-        row = {"score": score, "drop": np.nan, "share": np.nan}
-        row["low"], row["high"] = percentile_interval(resampled[place])
+    for place in range(len(scores) + 1):
+        rung = min(place, len(scores) - 1)
+        row = {"score": scores[rung]}
+        row["low"], row["high"] = percentile_interval(resampled[rung])
         if place:
             row["drop"] = drops[place - 1]
-            row["drop_low"], row["drop_high"] = percentile_interval(drawn_drops[place - 1])
-            if dropped:
-                # A resample without a drop has no shares; with a drop beyond chance they are rare.
-                some = drawn_total > 0
-                shares = drawn_drops[place - 1][some] / drawn_total[some]
-                row["share"] = drops[place - 1] / total
-                row["share_low"], row["share_high"] = percentile_interval(shares)
+            row["drop_low"], row["drop_high"] = percentile_interval(drawn[place - 1])
+        if place and dropped:
+            row["share"] = drops[place - 1] / drops[-1]
+            shares = drawn[place - 1][some] / drawn[-1][some]
+            row["share_low"], row["share_high"] = percentile_interval(shares)
         rows.append(row)
-    columns = [name for name in LADDER_COLUMNS if name not in ("name", "n", "n_groups", "note")]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return rows

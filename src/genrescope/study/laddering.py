@@ -15,13 +15,13 @@ from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.shift.adapted import Clips, source_folds
 from genrescope.shift.confounds import Change
-from genrescope.shift.ladder import Rung, climb
+from genrescope.shift.ladder import REST, Rung, climb
 from genrescope.study.pool import Places, Pool
 from genrescope.study.training import TrainingClips, fit_model
 
 VALIDATION_FOLDS = 6  # one of them tells a network when to stop
 SEEN, UNSEEN = "artists seen in training", "artists never seen"
-SHARES, REST = "the target's shares of genres", "what remains"
+SHARES = "the target's shares of genres"
 NO_ARTISTS = "no artists are known: tracks are kept apart on both rungs"
 
 

@@ -16,7 +16,8 @@ from genrescope.files import sha256_json, write_json
 from genrescope.models import create_model
 from genrescope.report.shift_page import write_shift_page
 from genrescope.shift.confounds import Change, Side, changes_between
-from genrescope.study.laddering import REST, UNSEEN, climb_pair
+from genrescope.shift.ladder import REST
+from genrescope.study.laddering import UNSEEN, climb_pair
 from genrescope.study.material import prepare_materials
 from genrescope.study.pool import Pool
 from genrescope.study.provenance import now, provenance, write_records
