@@ -151,6 +151,7 @@ class ExplanationSettings(Settings):
 class ShiftSettings(Settings):
     """How closely a drop is taken apart, and what is tried against it."""
 
+    in_study: bool = True  # whether a study's report has ladders, of one deal of the folds
     folds: int = Field(5, ge=2)  # of the source, artists apart
     repeats: int = Field(5, ge=1)  # deals of the folds, for models that learn from vectors
     network_repeats: int = Field(1, ge=1)

@@ -14,6 +14,7 @@ from genrescope.report.conclusions import (
 )
 from genrescope.report.embedding import Embedder
 from genrescope.report.exhibits import curve_exhibits, drop_exhibit
+from genrescope.report.ladders import ladder_exhibits
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.reasons import map_exhibits, shap_exhibits
 from genrescope.report.run_directory import RunDirectory
@@ -76,6 +77,7 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "n_seeds": int(run.results["seed"].nunique()),
         "drops": rows,
         "drop_figure": drop_exhibit(drops, embed),
+        "ladders": ladder_exhibits(run, embed),
         "rankings": [
             {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings
         ],

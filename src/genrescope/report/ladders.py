@@ -9,6 +9,7 @@ from genrescope.figures.decomposition import waterfall_figure
 from genrescope.figures.style import number
 from genrescope.report.conclusions import interval, listed
 from genrescope.report.embedding import Embedder
+from genrescope.report.run_directory import RunDirectory
 from genrescope.shift.ladder import REST
 
 
@@ -91,3 +92,17 @@ def read_ladder(folder: Path) -> pd.DataFrame | None:
     """The ladder of a run directory's folder; None where there is none."""
     path = folder / "ladder.csv"
     return pd.read_csv(path) if path.is_file() else None
+
+
+def ladder_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
+    """The ladders of a study: `model`, `source`, `target` and what `ladder_exhibit` gives."""
+    found = []
+    for source in run.sources:
+        for target in run.targets:
+            for model in run.models:
+                ladder = read_ladder(run.folder / "ladder" / model / f"{source}__{target}")
+                if ladder is not None:
+                    names = {"model": model, "source": source, "target": target}
+                    title = f"{model}: from {source} to {target}"
+                    found.append(names | ladder_exhibit(ladder, embed, title=title))
+    return found

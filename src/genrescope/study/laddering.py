@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from genrescope.config import ModelSettings, StudyConfig
+from genrescope.config import ModelSettings
 from genrescope.evaluation.cells import predict_cell
 from genrescope.files import write_csv
 from genrescope.models import create_model
@@ -21,8 +21,8 @@ from genrescope.study.training import TrainingClips, fit_model
 
 VALIDATION_FOLDS = 6  # one of them tells a network when to stop
 SEEN, UNSEEN = "artists seen in training", "artists never seen"
+HELD_OUT = "held-out clips of the source"
 SHARES = "the target's shares of genres"
-NO_ARTISTS = "no artists are known: tracks are kept apart on both rungs"
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,25 @@ def cross_folds(
             yield Fold(seed, held, fit)
 
 
+def split_folds(
+    load: Callable[[int], Any], source: Pool, *, seeds: Sequence[int]
+) -> Iterator[Fold]:
+    """The models a study has trained, with the clips their splits hold out for testing.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the model of a seed.
+    source : Pool
+    seeds : sequence of int
+        Of the splits.
+    """
+    places = pd.Series(np.arange(len(source.clips)), index=source.clips.index)
+    for seed in seeds:
+        held = [clip_id for m in source.members for clip_id in m.part("test", seed=seed)]
+        yield Fold(seed, places.loc[held].to_numpy(), functools.partial(load, seed))
+
+
 def answers_of(
     folds: Iterable[Fold],
     home: Mapping[str, Pool],
@@ -136,12 +155,11 @@ def rungs_of(
     changes : sequence of Change
         In order.
     seen : DataFrame or None
-        Answers of models that learned from other tracks of the same artists; None where no
-        artists are known.
+        Answers of models that learned from other tracks of the same artists; None leaves that
+        rung out.
     """
     now = answers[UNSEEN]
-    rungs = [Rung(SEEN, now if seen is None else seen)]
-    rungs.append(Rung(UNSEEN, now, note=NO_ARTISTS if seen is None else ""))
+    rungs = [Rung(HELD_OUT, now)] if seen is None else [Rung(SEEN, seen), Rung(UNSEEN, now)]
     undone = []
     for change in changes:
         if change.needed and change.side == "target":
@@ -156,12 +174,14 @@ def rungs_of(
 
 def climb_pair(
     folder: Path,
-    config: StudyConfig,
-    name: str,
     home: Mapping[str, Pool],
     away: Mapping[str, Pool],
     changes: Sequence[Change],
     genres: Sequence[str],
+    *,
+    folds: Iterable[Fold],
+    seen: Iterable[Fold] | None,
+    n_resamples: int,
 ) -> None:
     """Climb the ladder of one model from a source to a target, and write it.
 
@@ -169,30 +189,21 @@ def climb_pair(
     ----------
     folder : pathlib.Path
         Gets `ladder.csv` and `answers.csv`, the answers every number can be recomputed from.
-    config : StudyConfig
-    name : str
-        Of the model.
     home, away : mapping of str to Pool
         The source's clips on each of its rungs, `UNSEEN` first; the target's, `REST` among them.
     changes : sequence of Change
     genres : sequence of str
+    folds : iterable of Fold
+    seen : iterable of Fold or None
+        With tracks apart, artists not; None leaves that rung out.
+    n_resamples : int
+        Of the bootstrap.
     """
-    settings, shift, source = config.models[name], config.shift, home[UNSEEN]
-    network = create_model(settings.kind, **settings.params).input == "log_mels"
-    folds = functools.partial(
-        cross_folds,
-        settings,
-        source,
-        n_folds=shift.folds,
-        seeds=range(shift.network_repeats if network else shift.repeats),
-    )
-    answers = answers_of(folds(apart="artist"), home, away, genres)
-    seen = None
-    if not np.array_equal(source.groups("artist"), source.groups("track")):
-        seen = answers_of(folds(apart="track"), {SEEN: source}, {}, genres)[SEEN]
-    rungs = rungs_of(answers, changes, seen=seen)
-    tables = [rung.answers.assign(rung=rung.name) for rung in rungs if not rung.target_shares]
+    known = None if seen is None else answers_of(seen, {SEEN: home[UNSEEN]}, {}, genres)[SEEN]
+    rungs = rungs_of(answers_of(folds, home, away, genres), changes, seen=known)
+    tables: list[pd.DataFrame] = []
+    for before, rung in zip([None, *rungs], rungs, strict=False):
+        if before is None or rung.answers is not before.answers:
+            tables.append(rung.answers.assign(rung=rung.name))
     write_csv(folder / "answers.csv", pd.concat(tables, ignore_index=True))
-    write_csv(
-        folder / "ladder.csv", climb(rungs, genres, n_resamples=config.evaluation.n_resamples)
-    )
+    write_csv(folder / "ladder.csv", climb(rungs, genres, n_resamples=n_resamples))

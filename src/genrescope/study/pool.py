@@ -43,6 +43,11 @@ class Pool:
         return all(member.corpus.features is None for member in self.members)
 
     @property
+    def knows_artists(self) -> bool:
+        """Whether some tracks are known to be of one artist."""
+        return not np.array_equal(self.groups("artist"), self.groups("track"))
+
+    @property
     def clips(self) -> pd.DataFrame:
         """The clips, index `clip_id`."""
         return pd.concat([member.clips for member in self.members])

@@ -14,7 +14,9 @@ from genrescope.files import sha256_json, write_csv, write_json
 from genrescope.models import create_model
 from genrescope.models.bundle import load_bundle
 from genrescope.report.html import write_report
+from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
+from genrescope.study.ladder_steps import LadderSteps
 from genrescope.study.material import Material, prepare_materials
 from genrescope.study.provenance import now, provenance, write_records
 from genrescope.study.steps import Ledger
@@ -140,6 +142,21 @@ class _Study:
         write_csv(self.out / "results.csv", results)
         for name, source in trained:
             self._explain(name, source)
+        if config.shift.in_study:
+            climb_study(
+                LadderSteps(
+                    config,
+                    self.ledger,
+                    self.genres,
+                    self.workers,
+                    "log_mels" in self.inputs.values(),
+                ),
+                [Cell(*pair, target) for pair in trained for target in config.targets],
+                self.materials,
+                kinds=self.inputs,
+                load=lambda cell, seed: self._model(cell.model, cell.source, seed),
+                config=config,
+            )
         report = self._report(results, failures)
         self.ledger.prune()
         return StudyResult(
@@ -182,6 +199,9 @@ class _Study:
         first = seed == self.config.split.seeds[0]
         base = self.out if first else self.out / "seeds" / str(seed)
         return base / "models" / name / source
+
+    def _model(self, name: str, source: str, seed: int) -> Any:
+        return self._load(self._bundle(name, source, seed)).model
 
     def _train(self, name: str, source: str) -> bool:
         """Train a model of every seed; False, with the reason noted, where its clips do not do."""
@@ -234,7 +254,7 @@ class _Study:
             folder,
             cell,
             self._members(cell.target),
-            load=lambda seed: self._load(self._bundle(cell.model, cell.source, seed)).model,
+            load=functools.partial(self._model, cell.model, cell.source),
             seeds=config.split.seeds,
             genres=self.genres,
             n_resamples=config.evaluation.n_resamples,

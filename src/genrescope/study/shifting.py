@@ -1,23 +1,20 @@
 """Why a source does not carry over to a target, and what helps: what `genrescope shift` runs."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
 
 import pandas as pd
 
 from genrescope.config import StudyConfig
-from genrescope.corpora.recording import Recording, recording_of
 from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
-from genrescope.files import sha256_json, write_json
+from genrescope.files import write_json
 from genrescope.models import create_model
 from genrescope.report.shift_page import write_shift_page
-from genrescope.shift.confounds import Change, Side, changes_between
-from genrescope.shift.ladder import REST
-from genrescope.study.laddering import UNSEEN, climb_pair
+from genrescope.study.ladder_steps import Alike, LadderSteps
+from genrescope.study.laddering import cross_folds
 from genrescope.study.material import prepare_materials
 from genrescope.study.pool import Pool
 from genrescope.study.provenance import now, provenance, write_records
@@ -106,77 +103,28 @@ class _Shift:
             name: create_model(settings.kind, **settings.params).input
             for name, settings in config.models.items()
         }
-        self.log_mels = "log_mels" in inputs.values()
+        log_mels = "log_mels" in inputs.values()
         self.materials = prepare_materials(
-            config, self.taxonomy, self.ledger, workers=self.workers, log_mels=self.log_mels
+            config, self.taxonomy, self.ledger, workers=self.workers, log_mels=log_mels
         )
         self.genres = self.taxonomy.order(
             genre for material in self.materials.values() for genre in material.clips["genre"]
         )
+        self.steps = LadderSteps(config, self.ledger, self.genres, self.workers, log_mels)
         failures = write_records(self.out, config, self.materials)
         ladders, repairs = [], []
         for source, target in self.pairs:
             home, away = (self._pool(joined) for joined in (source, target))
-            changes = self._changes(home, away)
-            alike = self._alike(home, changes, "source"), self._alike(away, changes, "target")
+            pair = self.steps.make_alike(home, away)
             for name in self._usable(inputs, home, away):
-                ladders.append(self._climb(name, home, away, changes, alike))
+                ladders.append(self._climb(name, pair))
                 if inputs[name] == "vectors":
-                    repairs.append(self._repair(name, home, away, alike))
+                    repairs.append(self._repair(name, pair))
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         return ShiftResult(self.out, self._page(), tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))
-
-    def _changes(self, home: Pool, away: Pool) -> list[Change]:
-        names = ("clip length", "padding", "band", "level", "single instruments")
-        tables = [pool.name for pool in (home, away) if not pool.has_audio]
-        if tables:
-            note = f"{' and '.join(tables)} came as features: there is no sound to change"
-            return [Change(name, note=note) for name in names]
-        source, target = (self._recording(pool) for pool in (home, away))
-        return changes_between(source, target, fit=self.config.audio.fit)
-
-    def _recording(self, pool: Pool) -> Recording:
-        path = self.out / "recordings" / f"{pool.name}.json"
-        clips = pool.clips.reset_index(drop=True)
-
-        def measure() -> dict[str, Any]:
-            whole = replace(pool.members[0].corpus, name=pool.name, clips=clips)
-            facts = vars(recording_of(whole, audio=self.config.audio, workers=self.workers))
-            write_json(path, facts)
-            return dict(facts)
-
-        inputs = self._digests(pool)
-        return Recording(**self.ledger.run(f"recording of {pool.name}", inputs, [path], measure))
-
-    def _digests(self, pool: Pool) -> list[str]:
-        audio, features = self.config.audio, self.config.features
-        vectors = [sha256_json(member.features.vectors.to_csv()) for member in pool.members]
-        return vectors + [member.digest(audio=audio, features=features) for member in pool.members]
-
-    def _alike(self, pool: Pool, changes: Sequence[Change], side: Side) -> list[Pool]:
-        """The clips as they are, and after each needed change of their side, cumulated."""
-        made, pools = [], [pool]
-        for change in changes:
-            if not change.needed or change.side != side:
-                continue
-            made.append(change)
-            pools.append(
-                self.ledger.timed(
-                    f"{pool.name} as {side}: {', '.join(one.name for one in made)}",
-                    functools.partial(
-                        pool.altered,
-                        tuple(made),
-                        config=self.config,
-                        out=self.out,
-                        workers=self.workers,
-                        log_mels=self.log_mels,
-                    ),
-                )
-            )
-        return pools
 
     def _usable(self, inputs: Mapping[str, str], home: Pool, away: Pool) -> Iterator[str]:
         for name, kind in inputs.items():
@@ -187,54 +135,28 @@ class _Shift:
                 continue
             yield name
 
-    def _climb(
-        self,
-        name: str,
-        home: Pool,
-        away: Pool,
-        changes: Sequence[Change],
-        alike: tuple[list[Pool], list[Pool]],
-    ) -> pd.DataFrame:
-        folder = self.out / "ladder" / name / f"{home.name}__{away.name}"
-        inputs = self._inputs(name, home, away) | {"changes": [vars(c) for c in changes]}
-        step = f"ladder of {name} from {home.name} to {away.name}"
-        down, up = (
-            [c.name for c in changes if c.needed and c.side == side] for side in get_args(Side)
+    def _climb(self, name: str, pair: Alike) -> pd.DataFrame:
+        settings, shift = self.config.models[name], self.config.shift
+        network = create_model(settings.kind, **settings.params).input == "log_mels"
+        repeats = shift.network_repeats if network else shift.repeats
+        folds = functools.partial(
+            cross_folds, settings, pair.home, n_folds=shift.folds, seeds=range(repeats)
         )
-        compute = functools.partial(
-            climb_pair,
-            folder,
-            self.config,
-            name,
-            dict(zip([UNSEEN, *down], alike[0], strict=True)),
-            dict(zip([*up, REST], alike[1], strict=True)),
-            changes,
-            self.genres,
-        )
-        self.ledger.run(step, inputs, [folder], compute)
-        return _labelled(pd.read_csv(folder / "ladder.csv"), name, home, away)
+        seen = folds(apart="track") if pair.home.knows_artists else None
+        inputs = {"folds": shift.folds, "repeats": repeats}
+        ladder = self.steps.climb(name, pair, folds(apart="artist"), seen, inputs=inputs)
+        return _labelled(ladder, name, pair)
 
-    def _repair(
-        self, name: str, home: Pool, away: Pool, alike: tuple[list[Pool], list[Pool]]
-    ) -> pd.DataFrame:
-        folder = self.out / "repairs" / name / f"{home.name}__{away.name}"
-        step = f"what helps {name} from {home.name} to {away.name}"
-        changed = alike[0][-1]
-        inputs = self._inputs(name, home, away) | {"alike": self._digests(changed)}
+    def _repair(self, name: str, pair: Alike) -> pd.DataFrame:
+        folder = self.out / "repairs" / name / pair.folder
+        step = f"what helps {name} from {pair.home.name} to {pair.away.name}"
         compute = functools.partial(
-            repair, folder, self.config, name, home, away, changed, self.genres
+            repair, folder, self.config, name, pair.home, pair.away, pair.homes[-1], self.genres
         )
+        inputs = self.steps.inputs(name, pair)
+        inputs |= {"shift": self.config.shift.model_dump(mode="json")}
         self.ledger.run(step, inputs, [folder], compute)
-        return _labelled(pd.read_csv(folder / "methods.csv"), name, home, away)
-
-    def _inputs(self, name: str, home: Pool, away: Pool) -> dict[str, Any]:
-        return {
-            "model": self.config.models[name].model_dump(),
-            "members": [self._digests(pool) for pool in (home, away)],
-            "genres": self.genres,
-            "shift": self.config.shift.model_dump(mode="json"),
-            "n_resamples": self.config.evaluation.n_resamples,
-        }
+        return _labelled(pd.read_csv(folder / "methods.csv"), name, pair)
 
     def _page(self) -> Path:
         facts = provenance(
@@ -251,6 +173,6 @@ class _Shift:
         return write_shift_page(self.out)
 
 
-def _labelled(table: pd.DataFrame, name: str, home: Pool, away: Pool) -> pd.DataFrame:
-    about = {"model": name, "source": home.name, "target": away.name}
+def _labelled(table: pd.DataFrame, name: str, pair: Alike) -> pd.DataFrame:
+    about = {"model": name, "source": pair.home.name, "target": pair.away.name}
     return table.drop(columns="model", errors="ignore").assign(**about)
