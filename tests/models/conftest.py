@@ -40,6 +40,8 @@ def maps() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def trained(vectors, maps) -> dict[str, Any]:
     return {
+        "linear": create_model("linear").fit(*vectors),
+        "svm": create_model("svm").fit(*vectors),
         "forest": create_model("forest", n_estimators=12).fit(*vectors),
         "boosting": create_model("boosting", n_estimators=6, learning_rate=0.3).fit(*vectors),
         "cnn": create_model("cnn", epochs=3, batch_size=8, n_jobs=1).fit(*maps),

@@ -16,7 +16,13 @@ from genrescope.models.bundle import load_bundle, save_bundle
 from genrescope.models.bundle_info import read_info
 from genrescope.models.statistics import FeatureStatistics
 
-WEIGHTS = {"forest": "forest.skops", "boosting": "boosting.ubj", "cnn": "cnn.safetensors"}
+WEIGHTS = {
+    "linear": "linear.npz",
+    "svm": "svm.npz",
+    "forest": "forest.skops",
+    "boosting": "boosting.ubj",
+    "cnn": "cnn.safetensors",
+}
 
 
 def inputs(kind, vectors, maps):
@@ -64,7 +70,7 @@ def test_the_same_model_gives_the_same_bytes(kind, save, vectors, maps):
     folder = save(kind)
     X, y = maps if kind == "cnn" else vectors
     params = json.loads((folder / "bundle.json").read_text())["params"]
-    model = create_model(kind, n_jobs=1, **params).fit(X, y)
+    model = create_model(kind, **params).fit(X, y)
     other = save_bundle(
         folder.parent / "other", model, genres=sorted(set(y)), taxonomy={}, audio=None,
         features=None,
