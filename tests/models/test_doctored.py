@@ -228,6 +228,11 @@ def test_a_zip_bomb_is_not_unpacked(save):
     [
         ("linear", "linear.npz"),
         ("svm", "svm.npz"),
+        ("ensemble", "ensemble.npz"),
+        ("ensemble", "linear.npz"),
+        ("ensemble", "svm.npz"),
+        ("ensemble", "boosting.ubj"),
+        ("ensemble", "forest.skops"),
         ("forest", "forest.skops"),
         ("boosting", "boosting.ubj"),
         ("cnn", "cnn.safetensors"),
@@ -303,6 +308,10 @@ def put(name, values):
         ("svm", fill("temperature", 0.0), "unsafe: temperature is not positive"),
         ("svm", fill("scale", -1.0), "unsafe: scale is not positive"),
         ("svm", fill("support", np.inf), "unsafe: support is not finite"),
+        ("ensemble", put("temperatures", np.ones(3)), "temperatures has another shape"),
+        ("ensemble", fill("temperatures", 0.0), "unsafe: temperatures is not positive"),
+        ("ensemble", fill("temperature", -1.0), "unsafe: temperature is not positive"),
+        ("ensemble", put("background", np.zeros((2, 5))), "background has another shape"),
     ],
 )
 def test_doctored_arrays_are_refused(save, kind, change, sentence):
@@ -311,6 +320,52 @@ def test_doctored_arrays_are_refused(save, kind, change, sentence):
     with pytest.raises(BundleError, match=sentence) as caught:
         load_bundle(folder)
     assert caught.value.path == str(folder / f"{kind}.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "sentence"),
+    [
+        ("linear", fill("weights", np.nan), "linear.npz: unsafe: weights is not finite"),
+        ("svm", put("support", np.zeros((5, 6))), "svm.npz: .*weights has another shape"),
+    ],
+)
+def test_doctored_members_are_refused(save, kind, change, sentence):
+    folder = save("ensemble")
+    doctor_arrays(folder, f"{kind}.npz", change)
+    with pytest.raises(BundleError, match=sentence):
+        load_bundle(folder)
+
+
+def test_doctored_trees_of_members_are_refused(save):
+    folder = save("ensemble")
+    doctor_forest(folder, node("left_child", 0, 10**9))
+    with pytest.raises(BundleError, match=r"forest\.skops: unsafe: in tree 3"):
+        load_bundle(folder)
+    folder = save("ensemble")
+    doctor_booster(folder, setter("left_children", 0, 10**8))
+    with pytest.raises(BundleError, match=r"boosting\.ubj: unsafe or damaged: .*tree 1"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"linear": {}}, "lists the file 'boosting.ubj'"),
+        ({"linear": {}, "cnn": {}}, "members.cnn: a member takes vectors"),
+        ({"ensemble": {}}, "members.ensemble: a member takes vectors"),
+        ({"linear": 5}, "members.linear: its parameters are no mapping"),
+        ({"linear": {"C": -1}}, "members.linear: The 'C' parameter"),
+        ({}, "members are none"),
+        ([], "'members' parameter"),
+    ],
+)
+def test_a_description_of_other_members_is_refused(save, members, sentence):
+    folder = save("ensemble")
+    info = json.loads((folder / "bundle.json").read_text())
+    info["params"]["members"] = members
+    (folder / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match=sentence):
+        load_bundle(folder)
 
 
 def test_compressed_arrays_are_not_unpacked(save):

@@ -19,6 +19,7 @@ MODELS = {
     "svm": "genrescope.models.svm:SvmClassifier",
     "forest": "genrescope.models.forest:ForestClassifier",
     "boosting": "genrescope.models.boosting:BoostingClassifier",
+    "ensemble": "genrescope.models.ensemble:EnsembleClassifier",
     "cnn": "genrescope.models.cnn:CnnClassifier",
 }
 
@@ -58,7 +59,8 @@ def create_model(kind: str, /, **params: Any) -> "GenreClassifier":
     Parameters
     ----------
     kind : str
-        A key of `MODELS`: `linear`, `svm`, `forest`, `boosting`, `cnn`.
+        A key of `MODELS`: `linear`, `svm`, `forest`, `boosting`,
+        `ensemble`, `cnn`.
     **params
         Parameters of the estimator; its defaults where not given.
 
