@@ -1,4 +1,4 @@
-"""An answer explained by audio features: Shapley values of a tree model, in musical families."""
+"""An answer explained by audio features: Shapley values, in musical families."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 
 from genrescope.explanations.explanation import Explanation, Floats, Scale
 from genrescope.explanations.families import by_family, family_of
-from genrescope.explanations.shapley import shap_values
+from genrescope.explanations.shapley import METHODS, shap_values
 from genrescope.explanations.words import load_language
 
 SCALES: dict[str, Scale] = {"margin": "log-odds", "probability": "probability"}
@@ -16,34 +16,37 @@ SCALES: dict[str, Scale] = {"margin": "log-odds", "probability": "probability"}
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureExplanation(Explanation):
-    """What each audio feature contributed to the answer of a tree model.
+    """What each audio feature contributed to the answer of a model of vectors.
 
     The values and the baseline add up to the answer; `quality["residual"]` is what they miss it
-    by.
+    by. Where they are estimated, `quality["sampling_error"]` is their standard error as a share
+    of their size, both root mean squares.
     """
 
     values: "pd.Series[float]"
 
     @classmethod
-    def of_trees(
+    def of_features(
         cls, model: Any, *, clip: Any, target: str, against: str | None, **facts: Any
     ) -> "FeatureExplanation":
-        """Explain the answer of a forest or of boosting to one clip."""
+        """Explain the answer of a model that takes vectors to one clip."""
         found = shap_values(model, clip.vector.to_frame().T.astype(np.float32))
+        error = found.sampling_error
+        sampled = {} if error is None else {"sampling_error": error}
         sides = [(1.0, target)] + ([(-1.0, against)] if against is not None else [])
         columns = [(sign, found.classes.index(genre)) for sign, genre in sides]
         shares = found.values[0]  # noqa: PD011 (no pandas)
         values = sum(sign * shares[:, column] for sign, column in columns)
         return cls(
             clip=clip,
-            method="tree_shap",
+            method=METHODS[model.kind],
             target=target,
             against=against,
             values=pd.Series(values, index=pd.Index(found.features, name="feature")),
             scale=SCALES[found.scale],
             baseline=float(sum(sign * found.baseline[column] for sign, column in columns)),
             answer=float(sum(sign * found.answers[0, column] for sign, column in columns)),
-            quality={"residual": found.residual},
+            quality={"residual": found.residual} | sampled,
             **facts,
         )
 

@@ -36,7 +36,7 @@ def choose_clips(
     return pick(X, rows), clips.iloc[rows]
 
 
-def explain_trees(
+def explain_features(
     folder: Path,
     load: Callable[[], Bundle],
     members: Sequence[Material],
@@ -46,7 +46,7 @@ def explain_trees(
     seed: int,
     config: StudyConfig,
 ) -> dict[str, Any]:
-    """Write the SHAP values of a tree model on its source's held-out clips.
+    """Write the SHAP values of a model of vectors on its source's held-out clips.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def explain_trees(
         Gets `values.parquet`, `top_features.csv`, `per_class.csv`, `families.csv`,
         `per_class.png` and `summary.json`.
     load : callable
-        Gives the bundle of a forest or boosting.
+        Gives the bundle.
     members : sequence of Material
         The corpora the source joins.
     name : str
@@ -68,12 +68,18 @@ def explain_trees(
     Returns
     -------
     dict
-        `scale`, `n` and the additivity `residual`.
+        `scale`, `n`, the additivity `residual` and, where the values are estimated, their
+        `sampling_error` (else None).
     """
     at_most = config.explanations.shap_clips
     X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
     explained = shap_values(load().model, X, workers=None)
-    summary = {"scale": explained.scale, "n": len(clips), "residual": explained.residual}
+    summary = {
+        "scale": explained.scale,
+        "n": len(clips),
+        "residual": explained.residual,
+        "sampling_error": explained.sampling_error,
+    }
     top = explained.top(10)
     top.insert(0, "rank", np.arange(1, len(top) + 1))
     order = [genre for genre in genres if genre in explained.classes]
