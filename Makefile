@@ -29,11 +29,14 @@ $(STAMP): requirements.lock pyproject.toml $(wildcard src/genrescope/features/_*
 demo: install
 	$(BIN)/genrescope demo
 
+# As many workers as cores; tests of one `xdist_group` stay in one worker.
+PYTEST := $(BIN)/python -m pytest -n logical --dist loadgroup
+
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: install docs
 	$(BIN)/ruff check .

@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker has one core: threads of BLAS, torch and XGBoost would only fight over it. They read
+    # this when they are first imported, which is after this file.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.xdist_group("command line")
+
 RATE = 22050
 
 

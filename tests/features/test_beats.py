@@ -185,32 +185,40 @@ def both(librosa, onsets, bpm):
     return beats(onsets, tempo_bpm=bpm), theirs
 
 
-@pytest.mark.slow  # librosa compiles its own first
-def test_the_beats_of_long_music_are_librosas(librosa, real_data):
+@pytest.fixture(scope="module")
+def beats_of_tracks(librosa, real_data):
+    """Beats of each track, and of clips of it by where they begin: ours and librosa's."""
     paths = sorted((real_data / "gtzan_mini").rglob("*.flac"))
     assert len(paths) == 100
     found = []
     for path in paths:
-        onsets = onsets_of(decode(path))
-        found.append(agreement(*both(librosa, onsets, tempo(onsets))))
+        y = decode(path)
+        onsets = onsets_of(y)
+        bpm = tempo(onsets)
+        clips = {}
+        for start_s in (7.0, 13.0, 19.0):
+            first = round(start_s * RATE)
+            clips[start_s] = both(librosa, onsets_of(y[first : first + 5 * RATE]), bpm)
+        found.append((both(librosa, onsets, bpm), clips))
+    return found
+
+
+@pytest.mark.slow  # librosa compiles its own first
+@pytest.mark.xdist_group("librosa")
+def test_the_beats_of_long_music_are_librosas(beats_of_tracks):
+    found = [agreement(*track) for track, _ in beats_of_tracks]
     print(f"F-measure within 70 ms, {len(found)} tracks of 30 s: mean {np.mean(found):.3f}")
     assert np.mean(found) > 0.93
 
 
 @pytest.mark.slow
-def test_the_beats_of_a_clip_are_those_of_its_track(librosa, real_data):
+@pytest.mark.xdist_group("librosa")
+def test_the_beats_of_a_clip_are_those_of_its_track(beats_of_tracks):
     """Beats found in 5 s should be the ones librosa finds with the other 25 s to go by."""
-    paths = sorted((real_data / "gtzan_mini").rglob("*.flac"))
     ours, theirs, each_other = [], [], []
-    for path in paths:
-        y = decode(path)
-        onsets = onsets_of(y)
-        bpm = tempo(onsets)
-        _, track = both(librosa, onsets, bpm)
-        for start_s in (7.0, 13.0, 19.0):
-            first = round(start_s * RATE)
+    for (_, track), clips in beats_of_tracks:
+        for start_s, pair in clips.items():
             here = track[(track >= start_s) & (track < start_s + 5)] - start_s
-            pair = both(librosa, onsets_of(y[first : first + 5 * RATE]), bpm)
             ours.append(agreement(pair[0], here))
             theirs.append(agreement(pair[1], here))
             each_other.append(agreement(*pair))
