@@ -29,8 +29,9 @@ $(STAMP): requirements.lock pyproject.toml $(wildcard src/genrescope/features/_*
 demo: install
 	$(BIN)/genrescope demo
 
-# As many workers as cores; tests of one `xdist_group` stay in one worker.
-PYTEST := $(BIN)/python -m pytest -n logical --dist loadgroup
+# A worker per core. A file stays in one worker, so that its fixtures are made once; files are handed
+# out in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 test: install
 	$(PYTEST)

@@ -9,8 +9,6 @@ import pandas as pd
 import pytest
 import soundfile
 
-pytestmark = pytest.mark.xdist_group("command line")
-
 RATE = 22050
 
 

@@ -19,7 +19,6 @@ from genrescope.models.statistics import FeatureStatistics
 
 pytest.importorskip("torch")
 
-pytestmark = pytest.mark.xdist_group("explainer")
 RATE, CLIP = 22050, 110250
 GENRES = ["hum", "hiss", "pulse"]
 KINDS = ["forest", "boosting", "cnn"]

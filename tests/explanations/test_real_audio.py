@@ -19,7 +19,6 @@ from genrescope.models.bundle import save_bundle
 DATA = os.environ.get("GENRESCOPE_DATA")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("real audio"),
     pytest.mark.skipif(not DATA, reason="GENRESCOPE_DATA names no folder of real data"),
 ]
 GENRES = ["classical", "hiphop", "metal"]

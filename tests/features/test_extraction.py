@@ -310,7 +310,6 @@ def features_command(folder, out, store):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("loops")
 def test_killed_and_resumed_to_the_same_store(loops, tmp_path):
     _, folder = loops
     store = tmp_path / "store"
@@ -336,7 +335,6 @@ def test_killed_and_resumed_to_the_same_store(loops, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("loops")
 def test_two_processes_at_work_on_one_store(loops, tmp_path):
     _, folder = loops
     store = tmp_path / "store"

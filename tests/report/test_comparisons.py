@@ -6,8 +6,6 @@ from genrescope.evaluation.cells import Cell
 from genrescope.report.comparisons import find_drops, rank_all, verdict
 from genrescope.report.run_directory import RunDirectory
 
-pytestmark = pytest.mark.xdist_group("full report")
-
 
 @pytest.fixture(scope="module")
 def run(full_run) -> RunDirectory:

@@ -15,8 +15,6 @@ from genrescope.report.conclusions import (
 )
 from genrescope.report.run_directory import RunDirectory
 
-pytestmark = pytest.mark.xdist_group("full report")
-
 CLAIM = re.compile(r"(\w+) scores higher than (\w+)")
 
 

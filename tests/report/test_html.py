@@ -13,8 +13,6 @@ from genrescope.files import read_json, write_json
 from genrescope.report.embedding import Embedder
 from genrescope.report.html import write_report
 
-pytestmark = pytest.mark.xdist_group("full report")
-
 
 class Page(HTMLParser):
     """Tags with their attributes, and the text between them."""

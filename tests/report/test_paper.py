@@ -11,8 +11,6 @@ from genrescope.report.comparisons import find_drops, rank_all
 from genrescope.report.paper import Counterpart, compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.run_directory import RunDirectory
 
-pytestmark = pytest.mark.xdist_group("full report")
-
 VERDICTS = {"supported", "contradicted", "undecided", "not tested"}
 
 

@@ -14,7 +14,7 @@ from genrescope.config import load_config
 from genrescope.models.bundle import load_bundle
 from genrescope.study.run import run_study
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished study")]
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "genrescope"]
 KILLED_AFTER = (1, 1, 3, 9, 16, 20)  # more steps: of indexing, training, testing, explaining
