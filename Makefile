@@ -29,11 +29,15 @@ $(STAMP): requirements.lock pyproject.toml $(wildcard src/genrescope/features/_*
 demo: install
 	$(BIN)/genrescope demo
 
+# A worker per core. A file stays in one worker, so that its fixtures are made once; files are handed
+# out in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: install docs
 	$(BIN)/ruff check .

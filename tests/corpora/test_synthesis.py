@@ -146,7 +146,7 @@ def test_the_corpora_are_hard_but_not_hopeless():
             np.array([str(loop.song) for loop in planned]),
         ),
     }
-    forest = RandomForestClassifier(500, random_state=0, n_jobs=2)
+    forest = RandomForestClassifier(200, random_state=0, n_jobs=1)
     within = {}
     for name, (vectors, genres, groups) in data.items():
         folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)

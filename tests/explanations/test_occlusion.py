@@ -97,7 +97,7 @@ class Hidden(nn.Module):
 
 @pytest.mark.parametrize(
     ("size", "patch", "step"),
-    [((128, 128), 16, 8), ((128, 128), 11, 5), ((45, 70), 16, 7), ((32, 24), 40, 8)],
+    [((128, 128), 16, 8), ((56, 64), 11, 5), ((45, 70), 16, 7), ((32, 24), 40, 8)],
 )
 @pytest.mark.parametrize("against", [None, "other"])
 def test_cuttings_give_what_whole_spectrograms_give(size, patch, step, against):

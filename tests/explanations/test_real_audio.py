@@ -41,7 +41,7 @@ def explainer(clips, tmp_path_factory):
     heard = [(genre, clips[genre, number]) for genre in GENRES for number in TRAIN]
     log_mels = extract(np.concatenate([y for _, y in heard]), vectors=False).log_mels
     labels = [genre for genre, y in heard for _ in y]
-    model = create_model("cnn", epochs=8, patience=None, n_jobs=2).fit(log_mels, labels)
+    model = create_model("cnn", epochs=4, patience=None, n_jobs=1).fit(log_mels, labels)
     folder = save_bundle(
         tmp_path_factory.mktemp("bundle") / "cnn", model, genres=GENRES, taxonomy={},
         audio=AudioSettings(), features=FeatureSettings(),

@@ -1,6 +1,6 @@
 """librosa is the oracle: same numbers, to a thousandth of each feature's spread over clips.
 
-Its first call compiles for half a minute, hence all of this is slow.
+Its first call compiles for half a minute, hence all of this is slow, and in one file.
 """
 
 import warnings
@@ -8,10 +8,13 @@ import warnings
 import numpy as np
 import pytest
 
+from genrescope.audio.decode import decode
 from genrescope.audio.fit import load_clip
+from genrescope.features.beats import beats
 from genrescope.features.chroma import chroma_weights, estimate_tuning
 from genrescope.features.frames import spectrum
-from genrescope.features.mel import mel_weights
+from genrescope.features.mel import mel_db, mel_weights
+from genrescope.features.rhythm import onset_strength, tempo
 from genrescope.features.vector import FEATURE_NAMES, extract
 
 pytestmark = pytest.mark.slow
@@ -27,25 +30,25 @@ def librosa():
 
 
 def reference(librosa, y):
-    """The 75 features, the log-mel spectrogram and the tuning, all from the samples."""
+    """The 75 features, the log-mel spectrogram and the tuning, all from one spectrum."""
     feature = librosa.feature
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        vectors = [feature.mfcc(y=y, sr=RATE, n_mfcc=20), feature.chroma_stft(y=y, sr=RATE)]
-        scalars = [
-            feature.spectral_centroid(y=y, sr=RATE),
-            feature.spectral_bandwidth(y=y, sr=RATE),
-            feature.spectral_rolloff(y=y, sr=RATE),
+        magnitude = np.abs(librosa.stft(y))
+        power = magnitude**2
+        tuning = librosa.estimate_tuning(S=power, sr=RATE)
+        mel = feature.melspectrogram(S=power, sr=RATE)
+        parts = [
+            feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20),
+            feature.chroma_stft(S=power, sr=RATE, tuning=tuning),
+            feature.spectral_centroid(S=magnitude, sr=RATE),
+            feature.spectral_bandwidth(S=magnitude, sr=RATE),
+            feature.spectral_rolloff(S=magnitude, sr=RATE),
             feature.zero_crossing_rate(y),
             feature.rms(y=y),
         ]
-        columns = [
-            statistic for part in vectors + scalars for statistic in (part.mean(1), part.std(1))
-        ]
+        columns = [statistic for part in parts for statistic in (part.mean(1), part.std(1))]
         columns.append(feature.tempo(y=y, sr=RATE))
-        mel = feature.melspectrogram(y=y, sr=RATE)
-        power = np.abs(librosa.stft(y)) ** 2
-        tuning = librosa.estimate_tuning(S=power, sr=RATE)
     return np.concatenate(columns), librosa.power_to_db(mel, ref=np.max), tuning
 
 
@@ -114,3 +117,64 @@ def test_every_real_clip(librosa, real_data):
     column = deviation.max(axis=0).argmax()
     print(f"largest deviation: {deviation.max():.1e} of the spread, {FEATURE_NAMES[column]}")
     assert log_mel_deviation(librosa, clips[::40]) < 0.01
+
+
+def onsets_of(y):
+    return onset_strength(mel_db(spectrum(y)))
+
+
+def agreement(ours, theirs, within_s=0.07):
+    """F-measure of beats in pairs at most `within_s` apart, as beat trackers are compared by."""
+    near = np.abs(np.subtract.outer(ours, theirs)) <= within_s
+    pairs = min(near.any(axis=0).sum(), near.any(axis=1).sum())
+    return 2 * pairs / (len(ours) + len(theirs)) if near.size else float(len(ours) == len(theirs))
+
+
+def both(librosa, onsets, bpm):
+    """Beats at the same tempo, ours and librosa's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, theirs = librosa.beat.beat_track(onset_envelope=onsets, bpm=bpm, units="time")
+    return beats(onsets, tempo_bpm=bpm), theirs
+
+
+@pytest.fixture(scope="module")
+def beats_of_tracks(librosa, real_data):
+    """Beats of each track, and of clips of it by where they begin: ours and librosa's."""
+    paths = sorted((real_data / "gtzan_mini").rglob("*.flac"))
+    assert len(paths) == 100
+    found = []
+    for path in paths:
+        y = decode(path)
+        onsets = onsets_of(y)
+        bpm = tempo(onsets)
+        clips = {}
+        for start_s in (7.0, 13.0, 19.0):
+            first = round(start_s * RATE)
+            clips[start_s] = both(librosa, onsets_of(y[first : first + 5 * RATE]), bpm)
+        found.append((both(librosa, onsets, bpm), clips))
+    return found
+
+
+def test_the_beats_of_long_music_are_librosas(beats_of_tracks):
+    found = [agreement(*track) for track, _ in beats_of_tracks]
+    print(f"F-measure within 70 ms, {len(found)} tracks of 30 s: mean {np.mean(found):.3f}")
+    assert np.mean(found) > 0.93
+
+
+def test_the_beats_of_a_clip_are_those_of_its_track(beats_of_tracks):
+    """Beats found in 5 s should be the ones librosa finds with the other 25 s to go by."""
+    ours, theirs, each_other = [], [], []
+    for (_, track), clips in beats_of_tracks:
+        for start_s, pair in clips.items():
+            here = track[(track >= start_s) & (track < start_s + 5)] - start_s
+            ours.append(agreement(pair[0], here))
+            theirs.append(agreement(pair[1], here))
+            each_other.append(agreement(*pair))
+    print(
+        f"F-measure within 70 ms, {len(ours)} clips of 5 s: with librosa on the whole track "
+        f"{np.mean(ours):.3f}, librosa itself {np.mean(theirs):.3f}, "
+        f"with librosa on the clip {np.mean(each_other):.3f}"
+    )
+    assert np.mean(each_other) > 0.7
+    assert np.mean(ours) > np.mean(theirs) + 0.08

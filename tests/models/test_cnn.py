@@ -10,10 +10,17 @@ from genrescope.errors import TrainingError
 from genrescope.features.log_mels import LogMels
 from genrescope.models import cnn
 from genrescope.models.network import GenreNetwork
-from genrescope.models.training import standardisation
+from genrescope.models.training import standardisation, threads
 
 # Threads gain nothing on inputs this small, and lose much where other processes want the cores.
 CnnClassifier = partial(cnn.CnnClassifier, n_jobs=1)
+
+
+@pytest.fixture
+def two_threads():
+    """Not the number that fitting sets."""
+    with threads(2):
+        yield
 
 
 def weights_of(model):
@@ -59,7 +66,7 @@ def test_separable_maps_are_learnt(maps):
     assert curve["train_loss"].iloc[-1] < curve["train_loss"].iloc[0]
 
 
-def test_a_seed_decides_and_nothing_outside_is_touched(maps):
+def test_a_seed_decides_and_nothing_outside_is_touched(maps, two_threads):
     torch.manual_seed(123)
     before = torch.get_rng_state()
     flags = (
