@@ -130,7 +130,7 @@ class Population:
                 {"clip_id": names, "group": self.world.artists, "genre": self.world.genres}
             )
             model = self.seen if seen else self.unseen
-            self._answers[key] = predict_cell(model, X, clips, GENRES)
+            self._answers[key] = predict_cell(model, X.set_axis(names), clips, GENRES)
         return self._answers[key]
 
     def rungs(self, scenario: Scenario) -> tuple[list[Rung], np.ndarray]:

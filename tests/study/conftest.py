@@ -43,6 +43,7 @@ def write_config(tmp_path, synthetic_corpora):
             },
             "split": {"group": "track"},
             "evaluation": {"n_resamples": 200},
+            "shift": {"in_study": False},
             "explanations": {
                 "shap_clips": 20,
                 "examples": 0,
