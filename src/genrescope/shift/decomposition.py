@@ -19,7 +19,7 @@ CAUSES = {
     "label": "genre shares",
     "covariate": "other music",
     "concept": "same music, other genre",
-    "remainder": "music and genre, undivided",
+    "remainder": "other music or other genre",
 }
 COLUMNS = ["metric", "cause", "drop", "low", "high"]
 

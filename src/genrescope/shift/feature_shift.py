@@ -121,7 +121,7 @@ def feature_shift(
     Raises
     ------
     ValueError
-        Where the two have other features, or groups and clips are not equally many.
+        Where the two have other features or scales, or groups and clips are not equally many.
 
     Examples
     --------
@@ -137,30 +137,26 @@ def feature_shift(
     >>> found.table[["feature", "moved"]].to_numpy().tolist()
     [['tempo', True], ['rms_mean', True], ['zcr_mean', False]]
     """
-    if source.features != target.features:
-        raise ValueError("the two explanations are not of the same features")
-    for values, groups in ((source, source_groups), (target, target_groups)):
-        if len(values.data) != len(groups):
-            raise ValueError(f"{len(groups)} groups for {len(values.data)} explained clips")
-    sides = Sides.from_groups(source_groups, target_groups)
+    sides = paired_sides(source, target, source_groups, target_groups)
     side = sides.is_target
     X = np.concatenate([item.data.to_numpy(dtype=np.float64) for item in (source, target)])
     X = X / _spread(X[~side])
     weights = sides.resamples(n_resamples, seed=seed)
     divided = sides.divisions(n_resamples, seed=seed).astype(np.float64)
-    means = _means(X, side, weights)
+    here, there = means_of_sides(X, side, weights)
     distances = np.empty((len(weights), X.shape[1]))
     floor = np.empty(X.shape[1])
     for place, column in enumerate(X.T):
         distances[:, place] = _distances(column, weights * ~side, weights * side)
         floor[place] = np.percentile(_distances(column, 1.0 - divided, divided), FLOOR_PERCENT)
-    strength = importances(source, weights[:, ~side])
+    of_source = weights[:, ~side]
+    strength = of_source @ importances(source) / of_source.sum(axis=1, keepdims=True)
     table = pd.DataFrame(
         {
             "feature": source.features,
             "family": [family_of(name) for name in source.features],
             "importance": strength[0],
-            **_columns("difference", means),
+            **_columns("difference", there - here),
             **_columns("distance", distances),
             "floor": floor,
             "moved": distances[0] > floor,
@@ -176,22 +172,62 @@ def feature_shift(
     )
 
 
-def importances(values: ShapValues, weights: Matrix) -> Matrix:
-    """Mean |SHAP| of each feature under many sets of weights of the clips.
+def paired_sides(
+    source: ShapValues, target: ShapValues, source_groups: Any, target_groups: Any
+) -> Sides:
+    """The clips of two explanations in one row.
+
+    Raises
+    ------
+    ValueError
+        Where the two have other features or scales, or groups and clips are not equally many.
+    """
+    if source.features != target.features or source.scale != target.scale:
+        raise ValueError("the two explanations are not of the same features on the same scale")
+    for values, groups in ((source, source_groups), (target, target_groups)):
+        if len(values.data) != len(groups):
+            raise ValueError(f"{len(groups)} groups for {len(values.data)} explained clips")
+    return Sides.from_groups(source_groups, target_groups)
+
+
+def importances(values: ShapValues) -> Matrix:
+    """Mean |SHAP| over the classes, clip by clip; its mean over clips is `ShapValues.top`'s.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(n, n_features)]
+    """
+    found: Matrix = np.abs(values.values).mean(axis=2)
+    return found
+
+
+def means_of_sides(
+    values: Matrix, is_target: npt.NDArray[np.bool_], weights: Matrix
+) -> tuple[Matrix, Matrix]:
+    """Weighted means over the source's and over the target's clips, for many sets of weights.
 
     Parameters
     ----------
-    values : ShapValues
+    values : numpy.ndarray [shape=(n, n_features)]
+    is_target : numpy.ndarray of bool [shape=(n,)]
     weights : numpy.ndarray [shape=(n_sets, n)]
 
     Returns
     -------
-    numpy.ndarray [shape=(n_sets, n_features)]
-        Mean over classes, as `ShapValues.top` ranks them.
+    tuple of numpy.ndarray [shape=(n_sets, n_features)]
+
+    Examples
+    --------
+    >>> values, weights = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0, 3.0, 1.0]])
+    >>> here, there = means_of_sides(values, np.array([False, False, True]), weights)
+    >>> here.item(), there.item()
+    (1.75, 4.0)
     """
-    by_clip = np.abs(values.values).mean(axis=2)
-    found: Matrix = weights @ by_clip / weights.sum(axis=1, keepdims=True)
-    return found
+    here, there = (
+        weights[:, part] @ values[part] / weights[:, part].sum(axis=1, keepdims=True)
+        for part in (~is_target, is_target)
+    )
+    return here, there
 
 
 def rank_correlations(a: Matrix, b: Matrix) -> Matrix:
@@ -218,15 +254,6 @@ def _spread(X: Matrix) -> Matrix:
     spread: Matrix = X.std(axis=0)
     spread[spread == 0] = 1.0
     return spread
-
-
-def _means(X: Matrix, side: npt.NDArray[np.bool_], weights: Matrix) -> Matrix:
-    here, there = (
-        weights[:, part] @ X[part] / weights[:, part].sum(axis=1, keepdims=True)
-        for part in (~side, side)
-    )
-    found: Matrix = there - here
-    return found
 
 
 def _distances(column: Matrix, first: Matrix, second: Matrix) -> Matrix:
