@@ -6,6 +6,7 @@ from genrescope.figures.decomposition import waterfall_figure
 from genrescope.figures.drop import drop_figure
 from genrescope.figures.explained import explained_figure
 from genrescope.figures.faithfulness import faithfulness_figure
+from genrescope.figures.feature_shift import feature_shift_figure
 from genrescope.figures.shapley import shap_figure
 from genrescope.figures.style import genre_colours, png_bytes, save_figure
 
@@ -14,6 +15,7 @@ __all__ = [
     "drop_figure",
     "explained_figure",
     "faithfulness_figure",
+    "feature_shift_figure",
     "genre_colours",
     "png_bytes",
     "save_figure",
