@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import median_filter
 
+from genrescope.audio import alter
 from genrescope.audio.alter import change_level, limit_band, shorten, stem_like
 
 RATE = 22050
@@ -74,6 +76,15 @@ def test_parts_of_a_mix_of_tones_and_clicks():
     inside = np.arange(len(drums))
     at, between = (at & (inside > 3000) & (inside < len(drums) - 3000) for at in (at, ~at))
     assert np.sum(drums[at] ** 2) > 20 * np.sum(drums[between] ** 2)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 30), st.integers(9, 40), st.sampled_from([1, 3, 17]))
+def test_running_medians_are_scipys(rows, columns, size):
+    table = np.random.default_rng(rows * columns).normal(size=(rows, columns))
+    np.testing.assert_array_equal(
+        alter._row_medians(table, size), median_filter(table, size=(1, size))
+    )
 
 
 def test_silence_has_silent_parts():

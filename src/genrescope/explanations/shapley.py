@@ -1,5 +1,6 @@
 """Shapley values: how much each audio feature moved a model's answer, clip by clip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,8 +43,9 @@ class ShapValues:
     ----------
     values : numpy.ndarray [shape=(n, n_features, n_classes)]
         Signed: above 0 the feature speaks for the class.
-    baseline : numpy.ndarray [shape=(n_classes,)]
-        The model's mean answer, before any feature is known.
+    baseline : numpy.ndarray [shape=(n_classes,) or (n, n_classes)]
+        The model's mean answer, before any feature is known; for each clip by itself where
+        several models answered.
     data : DataFrame [shape=(n, n_features)]
         The explained feature vectors, by `clip_id`.
     classes : tuple of str
@@ -63,6 +65,35 @@ class ShapValues:
     answers: FloatArray
     scale: Scale
     errors: FloatArray | None = None
+
+    @classmethod
+    def joined(cls, parts: "Sequence[ShapValues]") -> "ShapValues":
+        """Values of several models trained alike, such as those of the folds of a corpus.
+
+        Parameters
+        ----------
+        parts : sequence of ShapValues
+            One or more.
+
+        Raises
+        ------
+        ValueError
+            Where features, classes or scale differ.
+        """
+        first = parts[0]
+        same = (first.features, first.classes, first.scale)
+        if any((part.features, part.classes, part.scale) != same for part in parts):
+            raise ValueError("explanations of other features, classes or scales cannot be joined")
+        errors = [part.errors for part in parts if part.errors is not None]
+        return cls(
+            np.concatenate([part.values for part in parts]),  # noqa: PD011
+            np.concatenate([np.broadcast_to(part.baseline, part.answers.shape) for part in parts]),
+            pd.concat([part.data for part in parts]),
+            first.classes,
+            np.concatenate([part.answers for part in parts]),
+            first.scale,
+            np.concatenate(errors) if len(errors) == len(parts) else None,
+        )
 
     @property
     def sampling_error(self) -> float | None:
@@ -160,7 +191,7 @@ class ShapValues:
                 "feature": pd.Series(spread(np.asarray(self.features, dtype=object)), dtype="str"),
                 "value": spread(self.data.to_numpy(dtype=np.float64)[:, None, :]),
                 "shap": self.values.transpose(0, 2, 1).ravel(),
-                "baseline": spread(self.baseline[None, :, None]),
+                "baseline": spread(np.broadcast_to(self.baseline, (n, n_classes))[:, :, None]),
             }
         )
 

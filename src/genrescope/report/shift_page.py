@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from genrescope.figures.decomposition import waterfall_figure
+from genrescope.figures.feature_shift import feature_shift_figure
 from genrescope.figures.repairs import few_shot_figure, repairs_figure
 from genrescope.figures.style import number
 from genrescope.files import read_json, write_text
@@ -65,8 +67,33 @@ def _model(
     return {
         "name": name,
         "ladder": ladder_exhibit(ladder, embed, title=title),
+        "causes": _causes(folder / "causes" / name / pair, embed, title=title),
+        "moved": _moved(folder / "moved" / name / pair, embed, title=title),
         "repairs": _repairs(folder / "repairs" / name / pair, embed, title=title),
     }
+
+
+def _causes(folder: Path, embed: Embedder, *, title: str) -> dict[str, Any] | None:
+    if not (folder / "causes.json").is_file():
+        return None
+    picture = None
+    if (folder / "steps.csv").is_file():
+        steps = pd.read_csv(folder / "steps.csv")
+        picture = embed.figure(waterfall_figure(steps, title=f"Kinds of shift, {title}"))
+    return {"sentences": read_json(folder / "causes.json")["sentences"], "figure": picture}
+
+
+def _moved(folder: Path, embed: Embedder, *, title: str) -> dict[str, Any] | None:
+    if not (folder / "moved.json").is_file():
+        return None
+    facts = read_json(folder / "moved.json")
+    figure = feature_shift_figure(
+        pd.read_csv(folder / "features.csv"),
+        title=f"Do the features it leans on move? {title}",
+        subtitle=f"{facts['n_source']:,} source and {facts['n_target']:,} target clips; rank "
+        f"correlation of importance and shift {facts['correlation']}",
+    )
+    return {"sentences": facts["sentences"], "figure": embed.figure(figure)}
 
 
 def _repairs(folder: Path, embed: Embedder, *, title: str) -> dict[str, Any] | None:

@@ -10,9 +10,10 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
-from genrescope.files import write_json
+from genrescope.files import sha256_file, write_json
 from genrescope.models import create_model
 from genrescope.report.shift_page import write_shift_page
+from genrescope.study.causes import find_causes, find_moved
 from genrescope.study.ladder_steps import Alike, LadderSteps
 from genrescope.study.laddering import cross_folds
 from genrescope.study.material import prepare_materials
@@ -118,7 +119,9 @@ class _Shift:
             pair = self.steps.make_alike(home, away)
             for name in self._usable(inputs, home, away):
                 ladders.append(self._climb(name, pair))
+                self._causes(name, pair)
                 if inputs[name] == "vectors":
+                    self._moved(name, pair)
                     repairs.append(self._repair(name, pair))
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         return ShiftResult(self.out, self._page(), tables[0], tables[1], failures, self.skipped)
@@ -146,6 +149,36 @@ class _Shift:
         inputs = {"folds": shift.folds, "repeats": repeats}
         ladder = self.steps.climb(name, pair, folds(apart="artist"), seen, inputs=inputs)
         return _labelled(ladder, name, pair)
+
+    def _causes(self, name: str, pair: Alike) -> None:
+        folder = self.out / "causes" / name / pair.folder
+        answered = self.out / "ladder" / name / pair.folder / "answers.csv"
+
+        def compute() -> None:
+            words = dict.fromkeys(("clip_id", "group", "genre", "predicted"), "str")
+            answers = pd.read_csv(answered, dtype=words, keep_default_na=False)
+            n_resamples = self.config.evaluation.n_resamples
+            find_causes(
+                folder,
+                answers,
+                pair.homes[-1],
+                pair.aways[-1],
+                self.genres,
+                n_resamples=n_resamples,
+            )
+
+        step = f"kinds of shift of {name} from {pair.home.name} to {pair.away.name}"
+        self.ledger.run(step, sha256_file(answered), [folder], compute)
+
+    def _moved(self, name: str, pair: Alike) -> None:
+        folder = self.out / "moved" / name / pair.folder
+        compute = functools.partial(find_moved, folder, self.config, name, pair.home, pair.away)
+        inputs = self.steps.inputs(name, pair) | {
+            "folds": self.config.shift.folds,
+            "shap_clips": self.config.explanations.shap_clips,
+        }
+        step = f"features of {name} that moved from {pair.home.name} to {pair.away.name}"
+        self.ledger.run(step, inputs, [folder], compute)
 
     def _repair(self, name: str, pair: Alike) -> pd.DataFrame:
         folder = self.out / "repairs" / name / pair.folder
