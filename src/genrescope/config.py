@@ -313,4 +313,9 @@ def load_config(path: str | os.PathLike[str]) -> StudyConfig:
     store = config.store
     if store is not None and "://" not in store:
         store = str(expand_path(store, base=base, config=path))
-    return config.model_copy(update={"corpora": corpora, "taxonomy": taxonomy, "store": store})
+    shift = config.shift
+    if shift.stems is not None:
+        stems = expand_path(str(shift.stems), base=base, config=path)
+        shift = shift.model_copy(update={"stems": stems})
+    resolved = {"corpora": corpora, "taxonomy": taxonomy, "store": store, "shift": shift}
+    return config.model_copy(update=resolved)

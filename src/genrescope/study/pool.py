@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.audio.alteration import Alteration
 from genrescope.config import StudyConfig
+from genrescope.errors import CorpusError
 from genrescope.features.extraction import extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.shift.adapted import Clips
 from genrescope.shift.confounds import Change, alterations
 from genrescope.study.material import STORE, Material, grouped
+from genrescope.study.stems import with_stems
 from genrescope.study.training import pick
 
 Places = npt.NDArray[np.intp]
@@ -109,13 +110,24 @@ class Pool:
         workers : int or None
         log_mels : bool
             Whether spectrograms are wanted.
+
+        Raises
+        ------
+        CorpusError
+            Where a clip cannot be used once it is changed: rungs are of the same clips.
         """
         members = []
+        instruments = next((c.instruments for c in reversed(changes) if c.instruments), {})
         for member in self.members:
-            ids = [str(clip_id) for clip_id in member.clips.index]
-            made: Sequence[Alteration] = alterations(ids, changes)
+            clips = member.clips.reset_index(drop=True)
+            made = alterations(clips["clip_id"].tolist(), changes)
+            root = config.corpora[member.name].root
+            if instruments and config.shift.stems is not None and root is not None:
+                clips, made = with_stems(
+                    clips, made, instruments, root=root, stems=config.shift.stems
+                )
             found = extract_corpus(
-                replace(member.corpus, clips=member.clips.reset_index(drop=True)),
+                replace(member.corpus, clips=clips),
                 config.store or out / STORE,
                 audio=config.audio,
                 features=config.features,
@@ -123,5 +135,11 @@ class Pool:
                 log_mels=log_mels,
                 alterations=made,
             )
+            if len(found.clip_ids) < len(clips):
+                first = found.failures.iloc[0]
+                raise CorpusError(
+                    f"a changed clip of {member.name} cannot be used: {first['reason']}",
+                    path=first["path"],
+                )
             members.append(replace(member, features=found))
         return Pool(tuple(members))
