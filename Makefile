@@ -29,9 +29,9 @@ $(STAMP): requirements.lock pyproject.toml $(wildcard src/genrescope/features/_*
 demo: install
 	$(BIN)/genrescope demo
 
-# A worker per core. A file stays in one worker, so that its fixtures are made once; files are handed
-# out in the order of tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+# A worker per core; beyond four the longest file decides. A file stays in one worker, so that its
+# fixtures are made once; files are handed out in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: install
 	$(PYTEST)
