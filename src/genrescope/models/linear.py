@@ -24,8 +24,9 @@ class LinearClassifier(GenreClassifier):
     """Logistic regression over standardised features, one weight a feature and class.
 
     The weights are those of least cross-entropy with an L2 penalty (Hastie, Tibshirani and
-    Friedman 2009, "The elements of statistical learning", section 4.4). Cross-entropy is a proper
-    score, so the probabilities are the fit's own and are not calibrated afterwards.
+    Friedman 2009, "The elements of statistical learning", section 4.4). The probabilities are the
+    fit's own and are too sure of artists it has not heard; an `EnsembleClassifier` with this one
+    member calibrates them.
 
     Parameters
     ----------
