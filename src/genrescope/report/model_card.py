@@ -6,8 +6,8 @@ from typing import Any
 from genrescope.figures.style import number
 
 KINDS = {
-    "forest": "Random Forest over 75 audio features",
-    "boosting": "gradient-boosted trees (XGBoost) over 75 audio features",
+    "forest": "Random Forest over audio features",
+    "boosting": "gradient-boosted trees (XGBoost) over audio features",
     "cnn": "convolutional network over a 128 x 128 log-mel spectrogram",
 }
 PARTS = {"test": "held-out clips", "all": "all clips"}
