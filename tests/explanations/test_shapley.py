@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genrescope.explanations.permutation_shap import permutation_shap
 from genrescope.explanations.shapley import ShapValues, shap_values
 from genrescope.models import create_model
+
+SMALL = {
+    "linear": {},
+    "svm": {},
+    "forest": {"n_estimators": 20},
+    "boosting": {"n_estimators": 20},
+}
 
 
 def corpus(n=80, *, n_classes=3, n_features=4, seed=0):
@@ -135,6 +143,79 @@ def test_the_residual_sees_a_model_that_answers_otherwise():
     assert shap_values(model, X).residual == pytest.approx(0.25)
 
 
+def interventional_answer(function, background, x):
+    """Mean of a function where the known features are x's and the others a background clip's."""
+
+    def answer(known):
+        mixed = background.copy()
+        mixed[:, sorted(known)] = x[sorted(known)]
+        return function(mixed).mean(axis=0)
+
+    return answer
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_linear_values_are_shapleys_by_their_definition(n_classes):
+    X, y = corpus(n_classes=n_classes)
+    model = create_model("linear").fit(X.to_numpy(), y)
+    explained = shap_values(model, X.iloc[:4])
+    assert explained.scale == "margin" and explained.residual < 1e-5
+    for k in range(4):
+        answer = interventional_answer(model.margins, X.to_numpy(), X.iloc[k].to_numpy())
+        np.testing.assert_allclose(explained.values[k], exact(answer, 4), atol=1e-5)
+        np.testing.assert_allclose(explained.baseline, answer(set()), atol=1e-5)
+
+
+def test_values_of_the_svm_are_shapleys_by_their_definition_within_the_sampling_error():
+    X, y = corpus()
+    model = create_model("svm").fit(X.to_numpy(), y)
+    explained = shap_values(model, X.iloc[:4])
+    assert explained.scale == "margin" and explained.residual < 1e-5
+    for k in range(4):
+        x = X.iloc[k].to_numpy(dtype=np.float64)
+        answer = interventional_answer(model.margins, model.background_, x)
+        expected = exact(answer, 4)
+        np.testing.assert_allclose(explained.values[k], expected, atol=0.1 * np.ptp(expected))
+        np.testing.assert_allclose(explained.baseline, answer(set()), atol=1e-6)
+
+
+def test_permutations_are_exact_where_two_features_interact_at_most():
+    rng = np.random.default_rng(0)
+    weights, pairs = rng.normal(size=(6, 2)), rng.normal(size=(6, 6, 2))
+
+    def answer(vectors):
+        return vectors @ weights + np.einsum("ni,nj,ijc->nc", vectors, vectors, pairs)
+
+    X, background = rng.normal(size=(3, 6)), rng.normal(size=(7, 6))
+    values, baseline = permutation_shap(answer, X, background, n_orders=1)
+    for found, x in zip(values, X, strict=True):
+        of_known = interventional_answer(answer, background, x)
+        np.testing.assert_allclose(found, exact(of_known, 6), atol=1e-10)
+    np.testing.assert_allclose(baseline, answer(background).mean(axis=0))
+
+
+def test_more_orders_come_nearer_to_the_true_values():
+    rng = np.random.default_rng(0)
+    X, background = rng.normal(size=(1, 6)), rng.normal(size=(5, 6))
+
+    def answer(vectors):
+        return np.prod(vectors + 1, axis=1, keepdims=True)
+
+    expected = exact(interventional_answer(answer, background, X[0]), 6)
+    errors = [
+        np.mean(
+            [
+                np.abs(
+                    permutation_shap(answer, X, background, n_orders=n, seed=seed)[0][0] - expected
+                ).mean()
+                for seed in range(10)
+            ]
+        )
+        for n in (1, 16)
+    ]
+    assert errors[1] < errors[0] / 2
+
+
 def test_early_stopping_is_explained_with_the_rounds_that_were_kept():
     X, y = corpus(200)
     held, held_y = corpus(60, seed=1)
@@ -148,11 +229,11 @@ def test_early_stopping_is_explained_with_the_rounds_that_were_kept():
     np.testing.assert_allclose(probabilities, model.predict_proba(held), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["forest", "boosting"])
+@pytest.mark.parametrize("kind", SMALL)
 def test_a_feature_the_model_cannot_use_has_no_value(kind):
-    X, y = corpus()
+    X, y = corpus(40)
     X["feature_2"] = 1.0
-    explained = shap_values(create_model(kind, n_estimators=20).fit(X, y), X)
+    explained = shap_values(create_model(kind, **SMALL[kind]).fit(X, y), X)
     assert (explained.values[:, 2] == 0).all()
     top = explained.top(4)
     assert set(top["feature"][:2]) == {"feature_0", "feature_1"}
@@ -174,18 +255,18 @@ def test_processes_are_started_where_the_work_is_long(monkeypatch, at_least, exp
         asked.append(workers)
         return map(function, items)
 
-    monkeypatch.setattr("genrescope.explanations.shapley.map_processes", here)
-    monkeypatch.setattr("genrescope.explanations.shapley.cpu_count", lambda: 3)
-    monkeypatch.setattr("genrescope.explanations.shapley.PARALLEL_FROM_LEAVES", at_least)
+    monkeypatch.setattr("genrescope.explanations.tree_shap.map_processes", here)
+    monkeypatch.setattr("genrescope.explanations.tree_shap.cpu_count", lambda: 3)
+    monkeypatch.setattr("genrescope.explanations.tree_shap.PARALLEL_FROM_LEAVES", at_least)
     X, y = corpus()
     shap_values(create_model("forest", n_estimators=10).fit(X, y), X, workers=None)
     assert asked == [expected]
 
 
-@pytest.mark.parametrize("kind", ["forest", "boosting"])
+@pytest.mark.parametrize("kind", SMALL)
 def test_clips_are_explained_one_by_one_and_none_is_no_error(kind):
-    X, y = corpus()
-    model = create_model(kind, n_estimators=10).fit(X, y)
+    X, y = corpus(24)
+    model = create_model(kind, **SMALL[kind]).fit(X, y)
     whole = shap_values(model, X)
     np.testing.assert_allclose(
         shap_values(model, X.iloc[[7]]).values[0], whole.values[7], atol=1e-7

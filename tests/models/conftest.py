@@ -11,6 +11,7 @@ from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 
 GENRES = ("Blues-like", "Pop/Dance/RnB", "Rock/Metal")
+MEMBERS = {"svm": {}, "linear": {}, "boosting": {"n_estimators": 6}, "forest": {"n_estimators": 5}}
 SMALL_MAPS = FeatureSettings(n_mels=16, n_mfcc=10, frames=16)
 
 
@@ -40,8 +41,11 @@ def maps() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def trained(vectors, maps) -> dict[str, Any]:
     return {
+        "linear": create_model("linear").fit(*vectors),
+        "svm": create_model("svm").fit(*vectors),
         "forest": create_model("forest", n_estimators=12).fit(*vectors),
         "boosting": create_model("boosting", n_estimators=6, learning_rate=0.3).fit(*vectors),
+        "ensemble": create_model("ensemble", members=MEMBERS).fit(*vectors, validation=vectors),
         "cnn": create_model("cnn", epochs=3, batch_size=8, n_jobs=1).fit(*maps),
     }
 

@@ -16,7 +16,14 @@ from genrescope.models.bundle import load_bundle, save_bundle
 from genrescope.models.bundle_info import read_info
 from genrescope.models.statistics import FeatureStatistics
 
-WEIGHTS = {"forest": "forest.skops", "boosting": "boosting.ubj", "cnn": "cnn.safetensors"}
+WEIGHTS = {
+    "linear": "linear.npz",
+    "svm": "svm.npz",
+    "forest": "forest.skops",
+    "boosting": "boosting.ubj",
+    "ensemble": "ensemble.npz",
+    "cnn": "cnn.safetensors",
+}
 
 
 def inputs(kind, vectors, maps):
@@ -64,7 +71,8 @@ def test_the_same_model_gives_the_same_bytes(kind, save, vectors, maps):
     folder = save(kind)
     X, y = maps if kind == "cnn" else vectors
     params = json.loads((folder / "bundle.json").read_text())["params"]
-    model = create_model(kind, n_jobs=1, **params).fit(X, y)
+    held = (X, y) if kind == "ensemble" else None
+    model = create_model(kind, **params).fit(X, y, validation=held)
     other = save_bundle(
         folder.parent / "other", model, genres=sorted(set(y)), taxonomy={}, audio=None,
         features=None,
@@ -240,7 +248,8 @@ def test_models_that_cannot_be_described_are_refused(save, vectors, tmp_path):
         ({"format_version": ...}, "format_version is missing"),
         ({"format_version": "1"}, "format_version is missing"),
         ({"kind": "forrest"}, "unknown kind 'forrest': did you mean forest"),
-        ({"kind": "boosting"}, "the file 'boosting.ubj'|the file 'forest.skops'"),
+        ({"kind": "boosting"}, "the boosting has no parameter 'class_weight'"),
+        ({"kind": "boosting", "params": {}}, "the file 'boosting.ubj'|the file 'forest.skops'"),
         ({"classes": ...}, "damaged: classes: Field required"),
         ({"classes": ["b", "a", "c"]}, "repeated or not sorted"),
         ({"classes": ["Blues-like", "Rock/Metal"]}, "unsafe: in tree 0"),

@@ -225,7 +225,18 @@ def test_a_zip_bomb_is_not_unpacked(save):
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x04N.", b"not a zip"])
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("forest", "forest.skops"), ("boosting", "boosting.ubj"), ("cnn", "cnn.safetensors")],
+    [
+        ("linear", "linear.npz"),
+        ("svm", "svm.npz"),
+        ("ensemble", "ensemble.npz"),
+        ("ensemble", "linear.npz"),
+        ("ensemble", "svm.npz"),
+        ("ensemble", "boosting.ubj"),
+        ("ensemble", "forest.skops"),
+        ("forest", "forest.skops"),
+        ("boosting", "boosting.ubj"),
+        ("cnn", "cnn.safetensors"),
+    ],
 )
 def test_other_content_is_refused(save, kind, name, content):
     folder = save(kind)
@@ -253,6 +264,155 @@ def test_doctored_networks_are_refused(save, change, sentence):
     replace(folder, "cnn.safetensors", safetensors.torch.save(state))
     with pytest.raises(BundleError, match=sentence):
         load_bundle(folder)
+
+
+def doctor_arrays(folder: Path, name: str, change) -> None:
+    with np.load(folder / name) as archive:
+        arrays = {key: values.copy() for key, values in archive.items()}
+    change(arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    replace(folder, name, buffer.getvalue())
+
+
+def fill(name, value):
+    return lambda arrays: arrays[name].__setitem__(..., value)
+
+
+def put(name, values):
+    return lambda arrays: arrays.update({name: values})
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "sentence"),
+    [
+        ("linear", lambda a: a.pop("weights"), "weights is extra or missing"),
+        ("linear", put("more", np.zeros(1)), "more is extra or missing"),
+        ("linear", put("weights", np.zeros((4, 6))), "weights has another shape"),
+        ("linear", put("weights", np.zeros((3, 7))), "weights has another shape"),
+        ("linear", put("intercepts", np.zeros((3, 1))), "intercepts has another shape"),
+        ("linear", put("mean", np.zeros(6, np.float32)), "not of rows of double precision"),
+        ("linear", put("weights", np.zeros((6, 3)).T), "not of rows of double precision"),
+        ("linear", put("mean", np.array(["a"] * 6)), "not of rows of double precision"),
+        ("linear", put("mean", np.array([None] * 6)), "not of rows of double precision"),
+        ("linear", fill("weights", np.nan), "unsafe: weights is not finite"),
+        ("linear", fill("scale", 0.0), "unsafe: scale is not positive"),
+        ("svm", lambda a: a.pop("background"), "background is extra or missing"),
+        ("svm", put("support", np.zeros((5, 6))), "weights has another shape"),
+        ("svm", put("support", np.zeros((0, 6))), "support has another shape"),
+        ("svm", put("weights", np.zeros((4, 9))), "weights has another shape"),
+        ("svm", put("background", np.zeros((2, 5))), "background has another shape"),
+        ("svm", put("gamma", np.ones(1)), "gamma has another shape"),
+        ("svm", fill("gamma", np.inf), "unsafe: gamma is not finite"),
+        ("svm", fill("gamma", -1.0), "unsafe: gamma is not positive"),
+        ("svm", fill("temperature", 0.0), "unsafe: temperature is not positive"),
+        ("svm", fill("scale", -1.0), "unsafe: scale is not positive"),
+        ("svm", fill("support", np.inf), "unsafe: support is not finite"),
+        ("ensemble", put("temperatures", np.ones(3)), "temperatures has another shape"),
+        ("ensemble", fill("temperatures", 0.0), "unsafe: temperatures is not positive"),
+        ("ensemble", fill("temperature", -1.0), "unsafe: temperature is not positive"),
+        ("ensemble", put("background", np.zeros((2, 5))), "background has another shape"),
+    ],
+)
+def test_doctored_arrays_are_refused(save, kind, change, sentence):
+    folder = save(kind)
+    doctor_arrays(folder, f"{kind}.npz", change)
+    with pytest.raises(BundleError, match=sentence) as caught:
+        load_bundle(folder)
+    assert caught.value.path == str(folder / f"{kind}.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "sentence"),
+    [
+        ("linear", fill("weights", np.nan), "linear.npz: unsafe: weights is not finite"),
+        ("svm", put("support", np.zeros((5, 6))), "svm.npz: .*weights has another shape"),
+    ],
+)
+def test_doctored_members_are_refused(save, kind, change, sentence):
+    folder = save("ensemble")
+    doctor_arrays(folder, f"{kind}.npz", change)
+    with pytest.raises(BundleError, match=sentence):
+        load_bundle(folder)
+
+
+def test_doctored_trees_of_members_are_refused(save):
+    folder = save("ensemble")
+    doctor_forest(folder, node("left_child", 0, 10**9))
+    with pytest.raises(BundleError, match=r"forest\.skops: unsafe: in tree 3"):
+        load_bundle(folder)
+    folder = save("ensemble")
+    doctor_booster(folder, setter("left_children", 0, 10**8))
+    with pytest.raises(BundleError, match=r"boosting\.ubj: unsafe or damaged: .*tree 1"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"linear": {}}, "lists the file 'boosting.ubj'"),
+        ({"linear": {}, "cnn": {}}, "members.cnn: a member takes vectors"),
+        ({"ensemble": {}}, "members.ensemble: a member takes vectors"),
+        ({"linear": 5}, "members.linear: its parameters are no mapping"),
+        ({"linear": {"C": -1}}, "members.linear: The 'C' parameter"),
+        ({}, "members are none"),
+        ([], "'members' parameter"),
+    ],
+)
+def test_a_description_of_other_members_is_refused(save, members, sentence):
+    folder = save("ensemble")
+    info = json.loads((folder / "bundle.json").read_text())
+    info["params"]["members"] = members
+    (folder / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match=sentence):
+        load_bundle(folder)
+
+
+def test_compressed_arrays_are_not_unpacked(save):
+    folder = save("linear")
+    buffer = io.BytesIO()
+    with np.load(folder / "linear.npz") as arrays:
+        np.savez_compressed(buffer, **arrays)
+    replace(folder, "linear.npz", buffer.getvalue())
+    with pytest.raises(BundleError, match="is compressed"):
+        load_bundle(folder)
+
+
+def test_an_array_that_claims_to_be_larger_than_its_file_is_not_allocated(save):
+    folder = save("linear")
+    whole = (folder / "linear.npz").read_bytes()
+    header = b"'shape': (3, 6), }" + b" " * 12
+    claimed = b"'shape': (%d, 6), }" % 10**12
+    with zipfile.ZipFile(io.BytesIO(whole)) as source:
+        content = {name: source.read(name) for name in source.namelist()}
+    assert header in content["weights.npy"]
+    content["weights.npy"] = content["weights.npy"].replace(header, claimed.ljust(len(header)))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name, values in content.items():
+            target.writestr(name, values)
+    replace(folder, "linear.npz", buffer.getvalue())
+    with pytest.raises(BundleError, match="another size than it claims"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("kind", ["linear", "svm"])
+def test_no_flipped_byte_of_arrays_crashes(save, vectors, kind):
+    folder = save(kind)
+    whole = (folder / f"{kind}.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for position in rng.integers(0, len(whole), 100):
+        content = bytearray(whole)
+        content[position] ^= 1 << int(rng.integers(8))
+        replace(folder, f"{kind}.npz", bytes(content))
+        try:
+            model = load_bundle(folder).model
+        except BundleError:
+            refused += 1
+        else:
+            assert model.predict_proba(vectors[0][:1]).shape == (1, 3)
+    assert refused > 50
 
 
 def set_quantile(level, value):

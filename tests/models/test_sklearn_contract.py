@@ -12,9 +12,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from genrescope.models.boosting import BoostingClassifier
 from genrescope.models.cnn import CnnClassifier
+from genrescope.models.ensemble import EnsembleClassifier
 from genrescope.models.forest import ForestClassifier
+from genrescope.models.linear import LinearClassifier
+from genrescope.models.svm import SvmClassifier
 
-SMALL = [ForestClassifier(n_estimators=10), BoostingClassifier(n_estimators=15)]
+SMALL = [
+    LinearClassifier(),
+    SvmClassifier(),
+    EnsembleClassifier({"linear": {}, "svm": {}}),
+    ForestClassifier(n_estimators=10),
+    BoostingClassifier(n_estimators=15),
+]
 
 
 @parametrize_with_checks(SMALL)

@@ -21,9 +21,10 @@ from genrescope.cli.console import (
 def train(
     corpus: Annotated[Path, typer.Argument(help="A corpus table, or a folder of genre folders.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to write.")],
-    model: Annotated[str, typer.Option("-m", "--model", help="forest, boosting or cnn.")] = (
-        "boosting"
-    ),
+    model: Annotated[
+        str,
+        typer.Option("-m", "--model", help="forest, boosting, linear, svm, ensemble or cnn."),
+    ] = "boosting",
     feature_set: FeatureSet = "paper",
     taxonomy: TaxonomyName = "labels",
     group: Group = "artist",
@@ -99,7 +100,7 @@ def explain(
         str | None, typer.Option(help="Ask why the target rather than this genre.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="cnn: occlusion or grad_cam; trees: tree_shap.")
+        str | None, typer.Option(help="cnn: occlusion or grad_cam; others have one each.")
     ] = None,
     moments: Annotated[int, typer.Option(min=1, help="Telling moments shown of each file.")] = 3,
     language: Annotated[str, typer.Option(help="Of the sentences: en or ko.")] = "en",

@@ -12,6 +12,7 @@ import pandas as pd
 from genrescope.audio.fit import load_clip
 from genrescope.config import nearest
 from genrescope.errors import ConfigError
+from genrescope.explanations import shapley
 from genrescope.explanations.explanation import ExplainedClip, Explanation
 from genrescope.features.vector import extract, feature_names
 from genrescope.models.bundle import Bundle
@@ -117,7 +118,7 @@ class Explainer:
     def methods(self) -> tuple[str, ...]:
         """The methods that explain this kind of model, the recommended one first."""
         if self.bundle.model.input == "vectors":
-            return ("tree_shap",)
+            return (shapley.METHODS[self.bundle.info.kind],)
         from genrescope.explanations.maps import METHODS
 
         return tuple(METHODS)
@@ -201,7 +202,7 @@ class Explainer:
             )
         from genrescope.explanations.feature_explanation import FeatureExplanation
 
-        return FeatureExplanation.of_trees(model, **question, **facts)
+        return FeatureExplanation.of_features(model, **question, **facts)
 
     def from_file(
         self,

@@ -78,7 +78,7 @@ class Explanation(ABC):
     ----------
     clip : ExplainedClip
     method : str
-        `tree_shap`, `occlusion` or `grad_cam`.
+        `tree_shap`, `linear_shap`, `permutation_shap`, `occlusion` or `grad_cam`.
     target : str
         The genre asked about.
     against : str or None

@@ -1,4 +1,4 @@
-"""An answer explained by audio features: Shapley values of a tree model, in musical families."""
+"""An answer explained by audio features: Shapley values, in musical families."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 
 from genrescope.explanations.explanation import Explanation, Floats, Scale
 from genrescope.explanations.families import by_family, family_of
-from genrescope.explanations.shapley import shap_values
+from genrescope.explanations.shapley import METHODS, shap_values
 from genrescope.explanations.words import load_language
 
 SCALES: dict[str, Scale] = {"margin": "log-odds", "probability": "probability"}
@@ -16,7 +16,7 @@ SCALES: dict[str, Scale] = {"margin": "log-odds", "probability": "probability"}
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureExplanation(Explanation):
-    """What each audio feature contributed to the answer of a tree model.
+    """What each audio feature contributed to the answer of a model of vectors.
 
     The values and the baseline add up to the answer; `quality["residual"]` is what they miss it
     by.
@@ -25,10 +25,10 @@ class FeatureExplanation(Explanation):
     values: "pd.Series[float]"
 
     @classmethod
-    def of_trees(
+    def of_features(
         cls, model: Any, *, clip: Any, target: str, against: str | None, **facts: Any
     ) -> "FeatureExplanation":
-        """Explain the answer of a forest or of boosting to one clip."""
+        """Explain the answer of a model that takes vectors to one clip."""
         found = shap_values(model, clip.vector.to_frame().T.astype(np.float32))
         sides = [(1.0, target)] + ([(-1.0, against)] if against is not None else [])
         columns = [(sign, found.classes.index(genre)) for sign, genre in sides]
@@ -36,7 +36,7 @@ class FeatureExplanation(Explanation):
         values = sum(sign * shares[:, column] for sign, column in columns)
         return cls(
             clip=clip,
-            method="tree_shap",
+            method=METHODS[model.kind],
             target=target,
             against=against,
             values=pd.Series(values, index=pd.Index(found.features, name="feature")),

@@ -1,8 +1,6 @@
-"""Shapley values: how much each audio feature moved a tree model's answer, clip by clip."""
+"""Shapley values: how much each audio feature moved a model's answer, clip by clip."""
 
-import warnings
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,12 +8,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from genrescope.explanations.families import FAMILIES, family_of
-from genrescope.parallel import cpu_count, map_processes
 
 FloatArray = npt.NDArray[np.float64]
 
-CHUNKS_PER_WORKER = 3  # few: each takes the forest along and prepares it anew
-PARALLEL_FROM_LEAVES = 10_000_000  # leaves x clips, some five seconds of work in one process
+Scale = Literal["margin", "probability"]
+
+METHODS = {
+    "linear": "linear_shap",
+    "svm": "permutation_shap",
+    "forest": "tree_shap",
+    "boosting": "tree_shap",
+    "ensemble": "permutation_shap",
+}
+SCALES: dict[str, Scale] = {
+    "linear": "margin",
+    "svm": "margin",
+    "forest": "probability",
+    "boosting": "margin",
+    "ensemble": "probability",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class ShapValues:
     answers : numpy.ndarray [shape=(n, n_classes)]
         The model's own answers.
     scale : str
-        `margin`: log-odds before the softmax (boosting); `probability`: in [0, 1] (forest).
+        `margin`: log-odds before the softmax; `probability`: in [0, 1].
     """
 
     values: FloatArray
@@ -46,7 +57,7 @@ class ShapValues:
     data: pd.DataFrame
     classes: tuple[str, ...]
     answers: FloatArray
-    scale: Literal["margin", "probability"]
+    scale: Scale
 
     @property
     def residual(self) -> float:
@@ -142,18 +153,29 @@ class ShapValues:
 
 
 def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> ShapValues:
-    """Explain a forest's or a boosted model's answers by exact Shapley values over its trees.
+    """Explain a model's answers to feature vectors by Shapley values.
 
-    Tree SHAP (Lundberg et al. 2020, "From local explanations to global understanding with
-    explainable AI for trees"), with the path-dependent expectation: what a tree says where a
-    feature is unknown follows the training clips in its nodes, so no background set is chosen.
+    Each kind of model has the method that is exact for it, where there is one (`METHODS`):
+
+    `tree_shap`
+        Forest and boosting: over the trees (Lundberg et al. 2020, "From local explanations to
+        global understanding with explainable AI for trees"), with the path-dependent expectation:
+        what a tree says where a feature is unknown follows the training clips in its nodes.
+    `linear_shap`
+        A linear model: `weight * (value - mean)`, exact where an unknown feature is replaced by
+        its values in the training clips independently of the others (Štrumbelj and Kononenko
+        2014, "Explaining prediction models and individual predictions with feature
+        contributions", equation 8).
+    `permutation_shap`
+        Any other: estimated from 5 random orders of the features and their reverses, with 32
+        training clips as background, 750 evaluations per background clip for 75 features.
 
     Parameters
     ----------
-    model : ForestClassifier or BoostingClassifier
-        Fitted. The forest is explained on the probability scale, boosting on the margin, over
-        the rounds that early stopping kept. Both have values for every class, also where there
-        are two classes only.
+    model : GenreClassifier
+        Fitted, of a kind that takes vectors. A forest and an ensemble are explained on the
+        probability scale; the others on the margin, boosting over the rounds that early stopping
+        kept. All have values for every class, also where there are two classes only.
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
     workers : int, optional
@@ -183,76 +205,47 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
     'tempo'
     """
     kind = getattr(model, "kind", type(model).__name__)
-    if kind not in ("forest", "boosting"):
-        raise ValueError(f"Shapley values are for forest and boosting, not for {kind}")
+    if kind not in METHODS:
+        raise ValueError(f"Shapley values are for {', '.join(METHODS)}, not for {kind}")
     names = getattr(model, "feature_names_in_", None)
     if names is not None and list(names) != list(X.columns):
         raise ValueError("the feature columns are not those the model was trained on")
     if kind == "forest":
-        return _forest(model, X, workers)
-    return _boosting(model, X)
+        from genrescope.explanations.tree_shap import forest_shap
+
+        values, baseline = forest_shap(model, X, workers=workers)
+    elif kind == "boosting":
+        from genrescope.explanations.tree_shap import boosting_shap
+
+        values, baseline = boosting_shap(model, X)
+    elif kind == "linear":
+        values, baseline = _linear(model, X)
+    else:
+        values, baseline = _sampled(model, X)
+    scale = SCALES[kind]
+    answers = _answers(model, X, scale) if len(X) else np.zeros((0, len(model.classes_)))
+    classes = tuple(str(name) for name in model.classes_)
+    return ShapValues(values, baseline, X, classes, answers, scale)
 
 
-def _forest(model: Any, X: pd.DataFrame, workers: int | None) -> ShapValues:
-    forest = model.forest_
-    vectors = X.to_numpy(dtype=np.float32)
-    if workers is None:
-        leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
-        workers = cpu_count() if leaves * len(vectors) >= PARALLEL_FROM_LEAVES else 1
-    n_chunks = 1 if workers == 1 else min(workers * CHUNKS_PER_WORKER, len(vectors))
-    chunks = np.array_split(vectors, n_chunks) if len(vectors) else []
-    # Processes, not threads: shap's loop over the trees holds the interpreter's lock.
-    explained = map_processes(
-        partial(_explain_chunk, forest), chunks, workers=min(workers, len(chunks))
-    )
-    none = np.zeros((0, X.shape[1], len(model.classes_)))
-    return ShapValues(
-        np.concatenate([none, *explained]),
-        np.asarray(_explainer(forest).expected_value, dtype=np.float64),
-        X,
-        tuple(str(name) for name in model.classes_),
-        _answers(model, X) if len(X) else none[:, 0],
-        "probability",
-    )
-
-
-def _answers(model: Any, X: pd.DataFrame) -> FloatArray:
+def _answers(model: Any, X: pd.DataFrame, scale: Scale) -> FloatArray:
     # scikit-learn warns of names that the model was not trained with.
-    named = hasattr(model, "feature_names_in_")
-    probabilities: FloatArray = model.predict_proba(X if named else X.to_numpy())
-    return probabilities
+    known: Any = X if hasattr(model, "feature_names_in_") else X.to_numpy()
+    answers: FloatArray = model.margins(known) if scale == "margin" else model.predict_proba(known)
+    return answers
 
 
-def _explainer(forest: Any) -> Any:
-    with warnings.catch_warnings():
-        # shap's plots, which it imports unasked, use what matplotlib is about to take away.
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        from shap import TreeExplainer
-
-    return TreeExplainer(forest, feature_perturbation="tree_path_dependent")
+def _linear(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    deviations = (X.to_numpy(dtype=np.float32) - model.mean_) / model.scale_
+    return deviations[:, :, np.newaxis] * model.weights_.T, model.intercepts_
 
 
-def _explain_chunk(forest: Any, vectors: npt.NDArray[np.float32]) -> FloatArray:
-    # shap's own check of additivity would raise; ours measures, and reports what it found.
-    values = _explainer(forest).shap_values(vectors, check_additivity=False)
-    return np.asarray(values, dtype=np.float64)
+def _sampled(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    from genrescope.explanations.permutation_shap import permutation_shap
 
+    columns = list(X.columns)
 
-def _boosting(model: Any, X: pd.DataFrame) -> ShapValues:
-    from xgboost import DMatrix
+    def answer(vectors: FloatArray) -> FloatArray:
+        return _answers(model, pd.DataFrame(vectors, columns=columns), SCALES[model.kind])
 
-    booster = model.booster_
-    # The baseline is the same for every clip; a row of zeros has it even without clips.
-    vectors = np.vstack([X.to_numpy(dtype=np.float32), np.zeros((1, X.shape[1]), np.float32)])
-    data = DMatrix(vectors)
-    contributions = booster.predict(data, pred_contribs=True, strict_shape=True)
-    contributions = contributions.astype(np.float64).transpose(0, 2, 1)
-    answers = booster.predict(data, output_margin=True, strict_shape=True)
-    return ShapValues(
-        contributions[:-1, :-1],
-        contributions[-1, -1],
-        X,
-        tuple(str(name) for name in model.classes_),
-        answers[:-1].astype(np.float64),
-        "margin",
-    )
+    return permutation_shap(answer, X.to_numpy(dtype=np.float64), model.background_)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from genrescope.models.estimator import GenreClassifier
 
 MODELS = {
+    "linear": "genrescope.models.linear:LinearClassifier",
+    "svm": "genrescope.models.svm:SvmClassifier",
     "forest": "genrescope.models.forest:ForestClassifier",
     "boosting": "genrescope.models.boosting:BoostingClassifier",
+    "ensemble": "genrescope.models.ensemble:EnsembleClassifier",
     "cnn": "genrescope.models.cnn:CnnClassifier",
 }
 
@@ -56,7 +59,8 @@ def create_model(kind: str, /, **params: Any) -> "GenreClassifier":
     Parameters
     ----------
     kind : str
-        `forest`, `boosting` or `cnn`.
+        A key of `MODELS`: `linear`, `svm`, `forest`, `boosting`,
+        `ensemble`, `cnn`.
     **params
         Parameters of the estimator; its defaults where not given.
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xgboost as xgb
+from scipy.special import softmax
 from sklearn.utils._param_validation import Interval
 
 from genrescope.errors import BundleError
@@ -204,6 +205,14 @@ class BoostingClassifier(GenreClassifier):
             "nthread": threads,
         }
 
+    def margins(self, X: Any) -> npt.NDArray[np.float64]:
+        """Sum of the trees, log-odds before the softmax [shape=(n, n_classes)]."""
+        X = self._check_vectors(X)
+        found: npt.NDArray[np.float64] = self.booster_.predict(
+            xgb.DMatrix(X), output_margin=True
+        ).astype(np.float64)
+        return found
+
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Softmax of the sum of the trees.
 
@@ -216,11 +225,8 @@ class BoostingClassifier(GenreClassifier):
         numpy.ndarray [shape=(n, n_classes)]
             In [0, 1], rows sum to 1, columns as `classes_`.
         """
-        X = self._check_vectors(X)
         # xgboost's own softmax is in single precision: its rows sum to 1 within 1e-7 only.
-        margins = self.booster_.predict(xgb.DMatrix(X), output_margin=True).astype(np.float64)
-        scores = np.exp(margins - margins.max(axis=1, keepdims=True))
-        probabilities: npt.NDArray[np.float64] = scores / scores.sum(axis=1, keepdims=True)
+        probabilities: npt.NDArray[np.float64] = softmax(self.margins(X), axis=1)
         return probabilities
 
     def save_weights(self, folder: Path) -> list[str]:

@@ -280,7 +280,10 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     info = read_info(folder)
-    expected = {model_class(info.kind).weights_file, CARD}
+    try:
+        expected = {*create_model(info.kind, **info.params).weights_files, CARD}
+    except (ConfigError, TypeError) as error:
+        raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
     if set(info.files) - {STATISTICS} != expected:
         odd = sorted((set(info.files) - {STATISTICS}) ^ expected)[0]
         what = "lists" if odd in info.files else "does not list"
@@ -292,10 +295,6 @@ def load_bundle(folder: str | Path) -> Bundle:
             raise BundleError(
                 "altered or truncated since the bundle was written (its SHA-256 differs)", path=path
             )
-    try:
-        create_model(info.kind, **info.params)
-    except (ConfigError, TypeError) as error:
-        raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
     statistics = _read_statistics(folder / STATISTICS, info) if STATISTICS in info.files else None
     return Bundle(model_class(info.kind).load_weights(folder, info), info, statistics)
 

@@ -33,7 +33,8 @@ class GenreClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     input : str
         `vectors` or `log_mels`.
     weights_file : str
-        The file its trained state is kept in.
+        The file its trained state is kept in; with other models inside it, the first of
+        `weights_files`.
     classes_ : numpy.ndarray [shape=(n_classes,)]
         The genres, sorted: the columns of `predict_proba`.
     training_curve_ : DataFrame or None
@@ -71,6 +72,11 @@ class GenreClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         winners: npt.NDArray[Any] = self.classes_[np.argmax(self.predict_proba(X), axis=1)]
         return winners
+
+    @property
+    def weights_files(self) -> tuple[str, ...]:
+        """The files its trained state is kept in."""
+        return (self.weights_file,)
 
     def save_weights(self, folder: Path) -> list[str]:
         """Write the trained state into a folder; the names of the files written."""

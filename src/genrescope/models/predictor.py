@@ -17,6 +17,7 @@ from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError, BundleError, GenrescopeError
 from genrescope.features.vector import extract, feature_names
 from genrescope.models.bundle import Bundle, load_bundle
+from genrescope.models.voting import vote
 
 WINDOWS_PER_BATCH = 32  # 160 s of sound, 14 MB: memory does not grow with the file
 Waveform = npt.NDArray[np.float32]
@@ -35,7 +36,7 @@ class FilePrediction:
     windows : DataFrame [shape=(n_windows, 2 + n_genres)]
         `start_s`, `genre`, and the probability of each genre, for each window that sounds.
     probabilities : Series [shape=(n_genres,)]
-        Mean over those windows, in display order.
+        Mean over those windows (`genrescope.models.voting.vote`), in display order.
     genre : str
         The most probable one.
     silent_windows : int
@@ -284,10 +285,10 @@ class Predictor:
     ) -> FilePrediction:
         names = np.array(self.genres)
         windows = pd.DataFrame(table, columns=list(self.genres))
+        mean = vote(windows, np.zeros(len(windows))).iloc[0].rename("probability")
+        mean.index.name = "genre"
         windows.insert(0, "genre", names[table.argmax(axis=1)])
         windows.insert(0, "start_s", starts)
-        mean = pd.Series(table.mean(axis=0), index=pd.Index(self.genres, name="genre"))
-        mean.name = "probability"
         return FilePrediction(
             path=path,
             duration_s=duration_s,

@@ -15,6 +15,7 @@ from genrescope.errors import TrainingError
 from genrescope.explanations.shapley import shap_values
 from genrescope.explanations.stability import compare_rankings
 from genrescope.files import write_csv, write_json
+from genrescope.models import create_model
 from genrescope.models.bundle import Bundle
 from genrescope.parallel import map_processes
 from genrescope.progress import progress
@@ -73,14 +74,14 @@ def check_features(
     config: StudyConfig,
     workers: int | None,
 ) -> dict[str, Any]:
-    """Train a tree model on many splits and compare the features that decide in each.
+    """Train a model on many splits and compare the features that decide in each.
 
     Parameters
     ----------
     folder : pathlib.Path
         Gets `stability.csv` (rank intervals of the strongest features) and `stability.json`.
     settings : ModelSettings
-        Of the forest or boosting.
+        Of a kind that takes vectors.
     members : sequence of Material
         The corpora the source joins.
     config : StudyConfig
@@ -96,7 +97,8 @@ def check_features(
         (mean), `jaccard_low`, `jaccard_high` and `stable`.
     """
     n_seeds = config.explanations.stability_seeds
-    rank = partial(_rank, settings.model_copy(update={"params": settings.params | {"n_jobs": 1}}))
+    one = {"n_jobs": 1} if "n_jobs" in create_model(settings.kind).get_params() else {}
+    rank = partial(_rank, settings.model_copy(update={"params": settings.params | one}))
     with progress(n_seeds, "stability of the features", unit="splits") as bar:
         draws = _draws(list(members), config)
         ranked = map_processes(rank, draws, workers=workers, on_result=lambda _: bar.advance())

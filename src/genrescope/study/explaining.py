@@ -36,7 +36,7 @@ def choose_clips(
     return pick(X, rows), clips.iloc[rows]
 
 
-def explain_trees(
+def explain_features(
     folder: Path,
     load: Callable[[], Bundle],
     members: Sequence[Material],
@@ -46,7 +46,7 @@ def explain_trees(
     seed: int,
     config: StudyConfig,
 ) -> dict[str, Any]:
-    """Write the SHAP values of a tree model on its source's held-out clips.
+    """Write the SHAP values of a model of vectors on its source's held-out clips.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def explain_trees(
         Gets `values.parquet`, `top_features.csv`, `per_class.csv`, `families.csv`,
         `per_class.png` and `summary.json`.
     load : callable
-        Gives the bundle of a forest or boosting.
+        Gives the bundle.
     members : sequence of Material
         The corpora the source joins.
     name : str

@@ -9,7 +9,7 @@ from genrescope.config import StudyConfig
 from genrescope.models import create_model
 from genrescope.models.bundle import Bundle
 from genrescope.study.checking import check_features, check_maps
-from genrescope.study.explaining import explain_examples, explain_trees
+from genrescope.study.explaining import explain_examples, explain_features
 from genrescope.study.material import Material
 
 Step = tuple[str, Path, Callable[[], Any]]
@@ -67,7 +67,7 @@ def explanation_steps(
         yield (
             f"explain {what}",
             shap,
-            partial(explain_trees, shap, load, members, name=what, **common),
+            partial(explain_features, shap, load, members, name=what, **common),
         )
         if config.explanations.stability_seeds > 1:
             stability = folder / "stability" / name / source

@@ -122,7 +122,7 @@ def train_single(
     out : pathlib.Path
         The bundle.
     kind : str
-        `forest`, `boosting` or `cnn`.
+        As `create_model` takes it.
     taxonomy : Taxonomy
         Kept in the bundle.
     params : mapping, optional
@@ -154,7 +154,7 @@ def train_single(
     if needs_audio and corpus.features is not None:
         raise ConfigError(
             f"{kind} learns from log-mel spectrograms, and {corpus.name} is a table of ready-made "
-            "features; choose forest or boosting"
+            "features; choose forest, boosting, linear, svm or ensemble"
         )
     audio, features = AudioSettings(), features or FeatureSettings()
     material = prepare_material(

@@ -1,0 +1,76 @@
+"""Shapley values of any model, estimated by adding one feature after another in random orders."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+N_ORDERS = 5  # each is gone through forwards and backwards
+
+
+def permutation_shap(
+    answer: Callable[[FloatArray], FloatArray],
+    X: FloatArray,
+    background: FloatArray,
+    *,
+    n_orders: int = N_ORDERS,
+    seed: int = 0,
+) -> tuple[FloatArray, FloatArray]:
+    """Estimate Shapley values by antithetic permutation sampling.
+
+    Mitchell et al. 2022, "Sampling permutations for Shapley value estimation", section 4.1: in a
+    random order the features of a background clip are replaced by those of the explained clip,
+    and each feature gets what the mean answer gains at its turn; the reverse order is gone
+    through as well. Along every order the gains add up to the answer less the baseline, so the
+    sum is right by construction and says nothing of the error of its parts. One order and its
+    reverse are exact for answers in which at most two features interact.
+
+    The numbers are those that `shap.PermutationExplainer` estimates. That one compiles its loops
+    for some ten seconds in each process and draws from numpy's global generator, on which other
+    code then depends.
+
+    Parameters
+    ----------
+    answer : callable
+        From vectors [shape=(n, n_features)] to answers [shape=(n, n_classes)].
+    X : numpy.ndarray [shape=(n, n_features)]
+        Clips to explain, each by the same orders, so that its values do not depend on the others.
+    background : numpy.ndarray [shape=(n_background, n_features)]
+        Clips whose features stand in for what is not known.
+    n_orders : int
+        Random orders; each costs `2 * n_features` evaluations of every background clip.
+    seed : int
+
+    Returns
+    -------
+    values : numpy.ndarray [shape=(n, n_features, n_classes)]
+    baseline : numpy.ndarray [shape=(n_classes,)]
+        Mean answer to the background.
+
+    Examples
+    --------
+    >>> def product(vectors):
+    ...     return vectors[:, :1] * vectors[:, 1:2]
+    >>> values, baseline = permutation_shap(product, np.array([[2.0, 3.0]]), np.zeros((1, 2)))
+    >>> values[0, :, 0].tolist(), baseline.tolist()
+    ([3.0, 3.0], [0.0])
+    """
+    rng = np.random.default_rng(seed)
+    n_features = X.shape[1]
+    orders = np.array([rng.permutation(n_features) for _ in range(n_orders)])
+    orders = np.concatenate([orders, orders[:, ::-1]])
+    baseline = answer(background).mean(axis=0)
+    values = np.zeros((len(X), n_features, len(baseline)))
+    steps = np.arange(n_features)[:, np.newaxis]
+    for row, clip in enumerate(X):
+        for order in orders:
+            # After step k the clip's features up to place k of the order are known.
+            known = np.argsort(order) <= steps
+            mixed = np.where(known[:, np.newaxis], clip, background)
+            answers = answer(mixed.reshape(-1, n_features))
+            means = answers.reshape(n_features, len(background), -1).mean(axis=1)
+            gains = np.diff(np.concatenate([baseline[np.newaxis], means]), axis=0)
+            values[row, order] += gains / len(orders)
+    return values, baseline
