@@ -21,7 +21,7 @@ pytest.importorskip("torch")
 
 RATE, CLIP = 22050, 110250
 GENRES = ["hum", "hiss", "pulse"]
-KINDS = ["forest", "boosting", "cnn"]
+KINDS = ["forest", "boosting", "ensemble", "cnn"]
 
 
 def sound(genre, seed, seconds=5.0):
@@ -44,6 +44,7 @@ def explainers(tmp_path_factory):
     found = extract(np.stack([sound(genre, n) for n, genre in enumerate(labels)]))
     vectors = pd.DataFrame(found.vectors, columns=list(FEATURE_NAMES))
     params = {"forest": {"n_estimators": 20}, "boosting": {"n_estimators": 20}}
+    params["ensemble"] = {"members": {"linear": {}, "svm": {}}}
     params["cnn"] = {"epochs": 8, "batch_size": 6, "n_jobs": 1}
     made = {}
     for kind in KINDS:
@@ -58,7 +59,7 @@ def explainers(tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize("kind", ["forest", "boosting"])
+@pytest.mark.parametrize("kind", ["forest", "boosting", "ensemble"])
 @pytest.mark.parametrize("question", [{}, {"target": "hiss"}, {"target": "hum", "against": "hiss"}])
 def test_values_and_baseline_are_the_answer(explainers, kind, question):
     why = explainers[kind].from_clip(sound("hum", 99), **question)

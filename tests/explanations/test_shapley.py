@@ -15,6 +15,7 @@ SMALL = {
     "svm": {},
     "forest": {"n_estimators": 20},
     "boosting": {"n_estimators": 20},
+    "ensemble": {"members": {"linear": {}, "svm": {}}},
 }
 
 
@@ -187,14 +188,15 @@ def test_permutations_are_exact_where_two_features_interact_at_most():
         return vectors @ weights + np.einsum("ni,nj,ijc->nc", vectors, vectors, pairs)
 
     X, background = rng.normal(size=(3, 6)), rng.normal(size=(7, 6))
-    values, baseline = permutation_shap(answer, X, background, n_orders=1)
-    for found, x in zip(values, X, strict=True):
+    sampled = permutation_shap(answer, X, background, n_orders=3)
+    for found, x in zip(sampled.values, X, strict=True):
         of_known = interventional_answer(answer, background, x)
         np.testing.assert_allclose(found, exact(of_known, 6), atol=1e-10)
-    np.testing.assert_allclose(baseline, answer(background).mean(axis=0))
+    np.testing.assert_allclose(sampled.baseline, answer(background).mean(axis=0))
+    assert sampled.errors.max() < 1e-10
 
 
-def test_more_orders_come_nearer_to_the_true_values():
+def test_standard_errors_are_the_errors_that_are_made():
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(1, 6)), rng.normal(size=(5, 6))
 
@@ -202,18 +204,29 @@ def test_more_orders_come_nearer_to_the_true_values():
         return np.prod(vectors + 1, axis=1, keepdims=True)
 
     expected = exact(interventional_answer(answer, background, X[0]), 6)
-    errors = [
-        np.mean(
-            [
-                np.abs(
-                    permutation_shap(answer, X, background, n_orders=n, seed=seed)[0][0] - expected
-                ).mean()
-                for seed in range(10)
-            ]
-        )
-        for n in (1, 16)
-    ]
-    assert errors[1] < errors[0] / 2
+    sizes = []
+    for n_orders in (4, 64):
+        made = [
+            permutation_shap(answer, X, background, n_orders=n_orders, seed=seed)
+            for seed in range(40)
+        ]
+        misses = np.sqrt(np.mean([(one.values[0] - expected) ** 2 for one in made]))
+        claimed = np.sqrt(np.mean([one.errors**2 for one in made]))
+        assert claimed == pytest.approx(misses, rel=0.25)
+        sizes.append(misses)
+    assert sizes[1] < sizes[0] / 2.5
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_only_estimated_values_have_a_sampling_error(kind):
+    X, y = corpus(24)
+    found = shap_values(create_model(kind, **SMALL[kind]).fit(X, y), X.iloc[:3])
+    if kind in ("svm", "ensemble"):
+        assert 0 < found.sampling_error < 0.2
+        size = np.sqrt((found.values**2).mean())
+        assert found.sampling_error == pytest.approx(np.sqrt((found.errors**2).mean()) / size)
+    else:
+        assert found.errors is None and found.sampling_error is None
 
 
 def test_early_stopping_is_explained_with_the_rounds_that_were_kept():

@@ -19,7 +19,8 @@ class FeatureExplanation(Explanation):
     """What each audio feature contributed to the answer of a model of vectors.
 
     The values and the baseline add up to the answer; `quality["residual"]` is what they miss it
-    by.
+    by. Where they are estimated, `quality["sampling_error"]` is their standard error as a share
+    of their size, both root mean squares.
     """
 
     values: "pd.Series[float]"
@@ -30,6 +31,8 @@ class FeatureExplanation(Explanation):
     ) -> "FeatureExplanation":
         """Explain the answer of a model that takes vectors to one clip."""
         found = shap_values(model, clip.vector.to_frame().T.astype(np.float32))
+        error = found.sampling_error
+        sampled = {} if error is None else {"sampling_error": error}
         sides = [(1.0, target)] + ([(-1.0, against)] if against is not None else [])
         columns = [(sign, found.classes.index(genre)) for sign, genre in sides]
         shares = found.values[0]  # noqa: PD011 (no pandas)
@@ -43,7 +46,7 @@ class FeatureExplanation(Explanation):
             scale=SCALES[found.scale],
             baseline=float(sum(sign * found.baseline[column] for sign, column in columns)),
             answer=float(sum(sign * found.answers[0, column] for sign, column in columns)),
-            quality={"residual": found.residual},
+            quality={"residual": found.residual} | sampled,
             **facts,
         )
 

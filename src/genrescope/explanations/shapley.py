@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from genrescope.explanations.families import FAMILIES, family_of
+from genrescope.explanations.permutation_shap import Sampled, permutation_shap
+from genrescope.explanations.tree_shap import boosting_shap, forest_shap
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -50,6 +52,8 @@ class ShapValues:
         The model's own answers.
     scale : str
         `margin`: log-odds before the softmax; `probability`: in [0, 1].
+    errors : numpy.ndarray [shape=(n, n_features, n_classes)] or None
+        Standard errors of values that are estimated; None of values that are exact.
     """
 
     values: FloatArray
@@ -58,12 +62,21 @@ class ShapValues:
     classes: tuple[str, ...]
     answers: FloatArray
     scale: Scale
+    errors: FloatArray | None = None
+
+    @property
+    def sampling_error(self) -> float | None:
+        """Root mean square of the standard errors over that of the values; None where exact."""
+        if self.errors is None or not len(self.values):
+            return None
+        size = float(np.sqrt((self.values**2).mean()))
+        return float(np.sqrt((self.errors**2).mean())) / size if size else 0.0
 
     @property
     def residual(self) -> float:
         """Largest gap, over clips and classes, between values plus baseline and the answers.
 
-        Rounding alone where all is well.
+        Rounding alone where all is well, also where the values are estimated.
         """
         gaps = np.abs(self.values.sum(axis=1) + self.baseline - self.answers)
         return float(gaps.max(initial=0.0))
@@ -210,22 +223,19 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
     names = getattr(model, "feature_names_in_", None)
     if names is not None and list(names) != list(X.columns):
         raise ValueError("the feature columns are not those the model was trained on")
+    errors: FloatArray | None = None
     if kind == "forest":
-        from genrescope.explanations.tree_shap import forest_shap
-
         values, baseline = forest_shap(model, X, workers=workers)
     elif kind == "boosting":
-        from genrescope.explanations.tree_shap import boosting_shap
-
         values, baseline = boosting_shap(model, X)
     elif kind == "linear":
         values, baseline = _linear(model, X)
     else:
-        values, baseline = _sampled(model, X)
+        values, baseline, errors = _sampled(model, X)
     scale = SCALES[kind]
     answers = _answers(model, X, scale) if len(X) else np.zeros((0, len(model.classes_)))
     classes = tuple(str(name) for name in model.classes_)
-    return ShapValues(values, baseline, X, classes, answers, scale)
+    return ShapValues(values, baseline, X, classes, answers, scale, errors)
 
 
 def _answers(model: Any, X: pd.DataFrame, scale: Scale) -> FloatArray:
@@ -240,9 +250,7 @@ def _linear(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     return deviations[:, :, np.newaxis] * model.weights_.T, model.intercepts_
 
 
-def _sampled(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    from genrescope.explanations.permutation_shap import permutation_shap
-
+def _sampled(model: Any, X: pd.DataFrame) -> Sampled:
     columns = list(X.columns)
 
     def answer(vectors: FloatArray) -> FloatArray:

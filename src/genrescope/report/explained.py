@@ -24,6 +24,7 @@ SOUNDS = {
 }
 MEASURES = {
     "residual": "values and baseline miss the model’s answer by",
+    "sampling_error": "standard error of the values, as a share of their size",
     "deletion": "probability while the map’s places are taken away, mean (deletion; low is good)",
     "insertion": "probability while they are put in, mean (insertion; high is good)",
     "drop": "share of the probability lost on what the map keeps (average drop; low is good)",

@@ -38,7 +38,7 @@ QUALITY = {
 
 
 def shap_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
-    """Top features, families, stability and examples of every tree model and source."""
+    """Top features, families, stability and examples of every model of features and source."""
     found = []
     for model in run.models:
         for source in run.sources:

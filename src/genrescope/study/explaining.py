@@ -68,12 +68,18 @@ def explain_features(
     Returns
     -------
     dict
-        `scale`, `n` and the additivity `residual`.
+        `scale`, `n`, the additivity `residual` and, where the values are estimated, their
+        `sampling_error` (else None).
     """
     at_most = config.explanations.shap_clips
     X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
     explained = shap_values(load().model, X, workers=None)
-    summary = {"scale": explained.scale, "n": len(clips), "residual": explained.residual}
+    summary = {
+        "scale": explained.scale,
+        "n": len(clips),
+        "residual": explained.residual,
+        "sampling_error": explained.sampling_error,
+    }
     top = explained.top(10)
     top.insert(0, "rank", np.arange(1, len(top) + 1))
     order = [genre for genre in genres if genre in explained.classes]
