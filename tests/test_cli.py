@@ -135,7 +135,7 @@ def test_an_option_of_the_format_is_checked(music, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "reason"), [("svm", "there is no model 'svm'"), ("fores", "did you mean forest?")]
+    ("model", "reason"), [("lda", "there is no model 'lda'"), ("fores", "did you mean forest?")]
 )
 def test_train_refuses_an_unknown_model(music, tmp_path, model, reason):
     done = genrescope("train", music, "-m", model, "-o", tmp_path / "b")
