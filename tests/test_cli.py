@@ -115,8 +115,10 @@ def test_index_features_and_train_from_the_table(music, tmp_path):
     assert len(features) == 24
     assert features.columns[1] == "mfcc_mean_0" and features.columns[-4] == "crest"
     assert np.load(tmp_path / "features/mine.logmel.npy").shape == (24, 128, 128)
-    done = genrescope("train", table, "-m", "boosting", "-o", tmp_path / "b", *extended)
+    done = genrescope("train", table, "-o", tmp_path / "b", "--workers", 1)
     assert done.returncode == 3, done.stderr  # the table remembers the broken file
+    described = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    assert described["kind"] == "linear" and described["features"]["set"] == "extended"
     sound = music / "hum" / "00.wav"
     done = genrescope("predict", tmp_path / "b", sound)
     assert done.returncode == 0 and "hum" in done.stdout

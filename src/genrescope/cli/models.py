@@ -24,8 +24,8 @@ def train(
     model: Annotated[
         str,
         typer.Option("-m", "--model", help="forest, boosting, linear, svm, ensemble or cnn."),
-    ] = "boosting",
-    feature_set: FeatureSet = "paper",
+    ] = "linear",
+    feature_set: FeatureSet = "extended",
     taxonomy: TaxonomyName = "labels",
     group: Group = "artist",
     seed: Annotated[int, typer.Option(help="Of the split and the model.")] = 0,
