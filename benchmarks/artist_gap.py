@@ -38,7 +38,9 @@ GENRES = ["blues", "rock", "metal", "hiphop", "disco", "pop"]
 CORPORA = {"gtzan_mini": {"segments": "all"}, "gtzan_short": {"segments": "start"}}
 
 
-def materials(data: Path, folder: Path) -> list[Material]:
+def materials(
+    data: Path, folder: Path, *, features: FeatureSettings | None = None, log_mels: bool = True
+) -> list[Material]:
     found = []
     for name, options in CORPORA.items():
         corpus = index_corpus(
@@ -54,10 +56,10 @@ def materials(data: Path, folder: Path) -> list[Material]:
                 corpus,
                 store=folder,
                 audio=AudioSettings(),
-                features=FeatureSettings(),
+                features=features or FeatureSettings(),
                 split=SplitSettings(),
                 workers=None,
-                log_mels=True,
+                log_mels=log_mels,
             )
         )
     return found

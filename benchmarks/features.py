@@ -24,13 +24,14 @@ from machine import ONE_THREAD, describe_machine, real_clips
 WARM_UP = 5  # clips
 WARM_HEAP = {"MALLOC_MMAP_THRESHOLD_": "2000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000"}
 RATE = 22050
-OBVIOUS, WARM, SHARED, ESSENTIA, OURS, FALLBACK = (
+OBVIOUS, WARM, SHARED, ESSENTIA, OURS, FALLBACK, EXTENDED = (
     "librosa, called the obvious way",
     "the same, warm heap",
     "librosa, one shared spectrogram",
     "essentia, a subset",
     "genrescope",
     "genrescope without a compiler",
+    "genrescope, extended set",
 )
 
 
@@ -102,14 +103,18 @@ def essentia_frames() -> Callable[[np.ndarray], object]:
     return one
 
 
-def genrescope_engine(*, compiled: bool) -> Callable[[np.ndarray], object]:
+def genrescope_engine(
+    *, compiled: bool = True, features: str = "paper"
+) -> Callable[[np.ndarray], object]:
+    from genrescope.config import FeatureSettings
     from genrescope.features import extract, kernels
 
     if not compiled:
         kernels.library = lambda: None
     elif kernels.library() is None:
         raise ImportError("genrescope was installed without a compiler")
-    return lambda y: extract(y[np.newaxis])
+    settings = FeatureSettings.parse({"set": features})
+    return lambda y: extract(y[np.newaxis], features=settings)
 
 
 CONTENDERS: dict[str, tuple[Callable[[], Callable[[np.ndarray], object]], dict[str, str]]] = {
@@ -117,8 +122,9 @@ CONTENDERS: dict[str, tuple[Callable[[], Callable[[np.ndarray], object]], dict[s
     WARM: (librosa_obvious, WARM_HEAP),
     SHARED: (librosa_shared, {}),
     ESSENTIA: (essentia_frames, {}),
-    OURS: (lambda: genrescope_engine(compiled=True), {}),
+    OURS: (genrescope_engine, {}),
     FALLBACK: (lambda: genrescope_engine(compiled=False), {}),
+    EXTENDED: (lambda: genrescope_engine(features="extended"), {}),
 }
 
 

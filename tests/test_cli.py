@@ -108,14 +108,24 @@ def test_index_features_and_train_from_the_table(music, tmp_path):
     assert done.returncode == 3
     assert "mine: 24 clips with a genre of 24, 24 tracks" in done.stdout
     assert "failures: unreadable 1" in done.stdout
-    done = genrescope("features", table, "-o", tmp_path / "features", "--workers", 1)
+    extended = ("--features", "extended", "--workers", 1)
+    done = genrescope("features", table, "-o", tmp_path / "features", *extended)
     assert done.returncode == 0
     features = pd.read_csv(tmp_path / "features/mine.csv")
     assert len(features) == 24
-    assert features.columns[1] == "mfcc_mean_0"
+    assert features.columns[1] == "mfcc_mean_0" and features.columns[-4] == "crest"
     assert np.load(tmp_path / "features/mine.logmel.npy").shape == (24, 128, 128)
-    done = genrescope("train", table, "-m", "boosting", "-o", tmp_path / "b", "--workers", 1)
+    done = genrescope("train", table, "-o", tmp_path / "b", "--workers", 1)
     assert done.returncode == 3, done.stderr  # the table remembers the broken file
+    described = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    assert described["kind"] == "linear" and described["features"]["set"] == "extended"
+    sound = music / "hum" / "00.wav"
+    done = genrescope("predict", tmp_path / "b", sound)
+    assert done.returncode == 0 and "hum" in done.stdout
+    done = genrescope("explain", tmp_path / "b", sound, "-o", tmp_path / "why")
+    assert done.returncode == 0, done.stderr
+    done = genrescope("train", table, "--features", "all", "-o", tmp_path / "c")
+    assert done.returncode == 1 and "features.set" in done.stderr
 
 
 def test_an_option_of_the_format_is_checked(music, tmp_path):

@@ -99,8 +99,9 @@ class AudioSettings(Settings):
 
 
 class FeatureSettings(Settings):
-    """How the 75 features and the log-mel spectrogram are computed."""
+    """Which features there are, and how they and the log-mel spectrogram are computed."""
 
+    set: Literal["paper", "extended"] = "paper"
     n_fft: int = Field(2048, ge=256)  # samples
     hop_length: int = Field(512, ge=32)  # samples
     n_mfcc: int = Field(20, ge=2, le=128)

@@ -8,17 +8,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrescope.config import FeatureSettings
 from genrescope.errors import ConfigError
 from genrescope.explanations.families import FAMILIES
 from genrescope.explanations.vocabulary import language_files, read_texts
 from genrescope.explanations.words import Region, languages, load_language
-from genrescope.features.vector import FEATURE_NAMES, extract
+from genrescope.features.vector import FEATURE_NAMES, extract, feature_names
 
 PLAIN = ("chroma_stft", "rms", "spectral_centroid", "spectral_bandwidth", "rolloff")
 PLAIN += ("zero_crossing_rate", "harmony", "perceptr")
 PUBLISHED = [f"{name}_{statistic}" for name in PLAIN for statistic in ("mean", "var")]
 PUBLISHED += ["tempo"]
 PUBLISHED += [f"mfcc{k}_{statistic}" for k in range(1, 21) for statistic in ("mean", "var")]
+EXTENDED = feature_names(FeatureSettings(set="extended"))
 HEARD = pd.Series({"Blues-like": 0.2, "Rock/Metal": 0.71, "HipHop/Rap": 0.09})
 CONTRIBUTIONS = pd.DataFrame(
     [
@@ -73,7 +75,7 @@ def leaves(texts, place=()):
 
 
 @pytest.mark.parametrize("code", languages())
-@pytest.mark.parametrize("names", [FEATURE_NAMES, PUBLISHED], ids=["own", "published"])
+@pytest.mark.parametrize("names", [EXTENDED, PUBLISHED], ids=["own", "published"])
 def test_every_feature_has_words_of_its_own(code, names):
     language = load_language(code)
     labels = [language.feature(name) for name in names]
@@ -118,6 +120,11 @@ def test_families_and_labels(en, ko):
     assert en.feature("mfcc_mean_3") == "timbre (MFCC 3), average"
     assert en.feature("mfcc4_mean") == "timbre (0-based MFCC 3), average"
     assert en.feature("tempo") == "tempo"
+    assert en.feature("contrast_mean_0") == "clearness of tones (below 200 Hz), average"
+    assert en.feature("tempogram_ratio_1") == "pulse at 8/3 × the tempo"
+    assert en.feature("modulation_treble_4") == "pulsation near 4 Hz (treble, above 4 kHz)"
+    assert en.describe("mfcc_delta_std_3").high == "MFCC 3 changes faster"
+    assert ko.feature("modulation_bass_16") == "16 Hz 부근의 맥동(저음, 250 Hz 아래)"
     assert ko.feature("chroma_std_6") == "F♯음(크로마), 변화 폭"
     assert (en.name, ko.name) == ("English", "한국어")
 

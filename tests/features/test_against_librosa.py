@@ -10,16 +10,21 @@ import pytest
 
 from genrescope.audio.decode import decode
 from genrescope.audio.fit import load_clip
+from genrescope.config import FeatureSettings
 from genrescope.features.beats import beats
 from genrescope.features.chroma import chroma_weights, estimate_tuning
 from genrescope.features.frames import spectrum
 from genrescope.features.mel import mel_db, mel_weights
 from genrescope.features.rhythm import onset_strength, tempo
-from genrescope.features.vector import FEATURE_NAMES, extract
+from genrescope.features.vector import FEATURE_NAMES, extract, feature_names
 
 pytestmark = pytest.mark.slow
+EXTENDED = FeatureSettings(set="extended")
+IN_LIBROSA = ("mfcc_delta", "contrast", "spec_flat", "onset", "tempogram_ratio", "tonnetz")
 RATE = 22050
 LARGEST = 1e-3  # of a feature's standard deviation over clips
+# The valleys of rendered sound lie where single precision rounds, and its contrast with them.
+LARGEST_RENDERED = 1e-2
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,47 @@ def reference(librosa, y):
         columns = [statistic for part in parts for statistic in (part.mean(1), part.std(1))]
         columns.append(feature.tempo(y=y, sr=RATE))
     return np.concatenate(columns), librosa.power_to_db(mel, ref=np.max), tuning
+
+
+def extended_reference(librosa, y):
+    """Those features of the extended set that librosa has, in their order, from the samples."""
+    feature = librosa.feature
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cepstrum = feature.mfcc(y=y, sr=RATE, n_mfcc=20)
+        contrast = feature.spectral_contrast(y=y, sr=RATE)
+        flatness = 10 * np.log10(feature.spectral_flatness(y=y))
+        onsets = librosa.onset.onset_strength(y=y, sr=RATE)
+        begins = librosa.onset.onset_detect(onset_envelope=onsets, sr=RATE)
+        # The tempo's own window; librosa's default for the tempogram is another one.
+        tempogram = feature.tempogram(onset_envelope=onsets, sr=RATE, win_length=344)
+        bpm = np.full(tempogram.shape[1], feature.tempo(onset_envelope=onsets, sr=RATE))
+        ratios = feature.tempogram_ratio(tg=tempogram, bpm=bpm, sr=RATE)
+        tonnetz = feature.tonnetz(chroma=feature.chroma_stft(y=y, sr=RATE))
+    return np.concatenate(
+        [
+            *(feature.delta(cepstrum, order=order).std(axis=1) for order in (1, 2)),
+            contrast.mean(axis=1),
+            contrast.std(axis=1),
+            [flatness.mean(), flatness.std()],
+            [onsets.mean(), onsets.std(), len(begins) * RATE / len(y)],
+            ratios.mean(axis=1),
+            tonnetz.std(axis=1),
+        ]
+    )
+
+
+def extended_deviation(librosa, clips):
+    """Largest deviation of the extended features from librosa's, in their standard deviations."""
+    names = feature_names(EXTENDED)
+    own = [n for n, name in enumerate(names) if n >= 75 and name.startswith(IN_LIBROSA)]
+    found = extract(np.stack(clips), features=EXTENDED, log_mels=False).vectors[:, own]
+    expected = np.stack([extended_reference(librosa, y) for y in clips])
+    deviation = np.abs(found - expected) / expected.std(axis=0)
+    for row, column in np.argwhere(deviation > LARGEST):
+        print("deviates:", row, names[own[column]], deviation[row, column])
+    print(f"largest deviation: {deviation.max():.1e}, {names[own[deviation.max(0).argmax()]]}")
+    return deviation.max()
 
 
 def compare(librosa, clips, names):
@@ -100,6 +146,7 @@ def test_synthetic_music(librosa, music):
     assert not tuned
     assert deviation.max() < LARGEST
     assert log_mel_deviation(librosa, clips[:4]) < 0.01
+    assert extended_deviation(librosa, clips) < LARGEST_RENDERED
 
 
 def test_every_real_clip(librosa, real_data):
@@ -117,6 +164,7 @@ def test_every_real_clip(librosa, real_data):
     column = deviation.max(axis=0).argmax()
     print(f"largest deviation: {deviation.max():.1e} of the spread, {FEATURE_NAMES[column]}")
     assert log_mel_deviation(librosa, clips[::40]) < 0.01
+    assert extended_deviation(librosa, clips[::20]) < LARGEST
 
 
 def onsets_of(y):

@@ -23,6 +23,7 @@ from genrescope.errors import ConfigError, CorpusError, OutputError
 from genrescope.features import FEATURE_NAMES, extraction
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
+from genrescope.features.vector import feature_names
 from genrescope.taxonomy import load_taxonomy
 
 RATE = 22050
@@ -80,6 +81,22 @@ def content(store):
         for path in sorted(store.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
+
+
+def test_both_feature_sets_live_in_one_store(corpus, tmp_path):
+    store, extended = tmp_path / "store", FeatureSettings(set="extended")
+    paper = extract_corpus(corpus, store, workers=1)
+    more = extract_corpus(corpus, store, features=extended, workers=1)
+    assert (paper.extracted, more.extracted) == (5, 5)
+    assert tuple(more.vectors.columns) == feature_names(extended)
+    pd.testing.assert_frame_equal(more.vectors[list(FEATURE_NAMES)], paper.vectors)
+    again = extract_corpus(corpus, store, features=extended, workers=1)
+    assert again.extracted == 0
+    same(again, more)
+    export(again, corpus, tmp_path / "toy.csv")
+    table = pd.read_csv(tmp_path / "toy.csv")
+    assert list(table.columns)[1:-3] == list(feature_names(extended))
+    np.testing.assert_allclose(table["crest"], more.vectors["crest"], rtol=1e-6)
 
 
 def test_clips_and_failures(corpus, tmp_path):

@@ -21,6 +21,9 @@ TaxonomyName = Annotated[
 Store = Annotated[
     str | None, typer.Option(help="Folder or URL of a feature store that other commands share.")
 ]
+FeatureSet = Annotated[
+    str, typer.Option("--features", help="paper (75 features) or extended (182).")
+]
 Group = Annotated[str, typer.Option(help="What never crosses a split: artist, track or none.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genrescope.cli.console import Store, TaxonomyName, Workers, list_failures, say
+from genrescope.cli.console import FeatureSet, Store, TaxonomyName, Workers, list_failures, say
 
 
 def index(
@@ -112,14 +112,17 @@ def synth(
 def features(
     corpus: Annotated[Path, typer.Argument(help="A corpus table, from `corpus index`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the CSV and the .npy.")],
+    feature_set: FeatureSet = "paper",
     store: Store = None,
     workers: Workers = None,
 ) -> None:
-    """Write a corpus's 75 features (CSV) and its log-mel spectrograms (.npy)."""
+    """Write a corpus's features (CSV) and its log-mel spectrograms (.npy)."""
+    from genrescope.config import FeatureSettings
     from genrescope.corpora.corpus import Corpus
     from genrescope.study.single import write_features
 
+    settings = FeatureSettings.parse({"set": feature_set}, where="features")
     loaded = Corpus.from_parquet(corpus)
-    extracted = write_features(loaded, out, store=store, workers=workers)
+    extracted = write_features(loaded, out, features=settings, store=store, workers=workers)
     typer.echo(f"{len(extracted.clip_ids)} clips: {out / loaded.name}.csv")
     list_failures(extracted.failures, None)

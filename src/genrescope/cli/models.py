@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from genrescope.cli.console import (
+    FeatureSet,
     Group,
     Store,
     TaxonomyName,
@@ -23,7 +24,8 @@ def train(
     model: Annotated[
         str,
         typer.Option("-m", "--model", help="forest, boosting, linear, svm, ensemble or cnn."),
-    ] = "boosting",
+    ] = "linear",
+    feature_set: FeatureSet = "extended",
     taxonomy: TaxonomyName = "labels",
     group: Group = "artist",
     seed: Annotated[int, typer.Option(help="Of the split and the model.")] = 0,
@@ -31,15 +33,18 @@ def train(
     workers: Workers = None,
 ) -> None:
     """Train one model and keep it as a bundle, with its score on held-out clips."""
+    from genrescope.config import FeatureSettings
     from genrescope.study.single import open_corpus, train_single
     from genrescope.taxonomy import load_taxonomy
 
+    settings = FeatureSettings.parse({"set": feature_set}, where="features")
     loaded = open_corpus(corpus, taxonomy=load_taxonomy(taxonomy))
     trained = train_single(
         loaded,
         out,
         kind=model,
         taxonomy=load_taxonomy(taxonomy),
+        features=settings,
         group=group,
         seed=seed,
         store=store,

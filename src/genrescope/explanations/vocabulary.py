@@ -9,6 +9,8 @@ from typing import Any
 from genrescope.config import nearest
 from genrescope.errors import ConfigError
 from genrescope.explanations.families import Quantity, quantity_of
+from genrescope.features.modulation import RANGES, RATES_HZ
+from genrescope.features.rhythm import METRIC_RATIOS
 from genrescope.yaml_file import read_yaml
 
 FOLDER = Path(__file__).with_name("languages")
@@ -162,12 +164,20 @@ class Vocabulary:
         return found
 
     def _say(self, quantity: Quantity, text: str) -> str:
-        pitched = quantity.key == "chroma" and quantity.place is not None
+        place = quantity.place
         coefficient = self.texts["coefficients"]["published" if quantity.published else "own"]
-        return text.format(
-            pitch=self.texts["pitches"][quantity.place] if pitched else "",
-            mfcc=coefficient.format(place=quantity.place),
-        )
+        fields = {"place": place, "mfcc": coefficient.format(place=place)}
+        if place is not None:
+            if quantity.key == "chroma":
+                fields["pitch"] = self.texts["pitches"][place]
+            elif quantity.key == "contrast":
+                fields["band"] = self.texts["octaves"][place]
+            elif quantity.key == "tempogram_ratio":
+                fields["ratio"] = str(METRIC_RATIOS[place])
+            elif quantity.key == "modulation":
+                of, rate = divmod(place, len(RATES_HZ))
+                fields |= {"range": self.range(RANGES[of]), "rate": str(RATES_HZ[rate])}
+        return text.format(**fields)
 
 
 def language_files() -> dict[str, Path]:

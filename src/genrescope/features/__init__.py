@@ -1,4 +1,4 @@
-"""The 75 features and the log-mel spectrogram of clips, all from one spectrum per clip.
+"""The feature vector and the log-mel spectrogram of clips, all from one spectrum per clip.
 
 `extract` computes them for waveforms in memory, `genrescope.features.store` keeps those of whole
 corpora; the other modules hold one musical quantity each. The numbers are those of librosa with its

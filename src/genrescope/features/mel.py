@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import savgol_filter
 from scipy.sparse import csr_array
 
 from genrescope.features import kernels
@@ -17,6 +18,7 @@ CORNER_MEL = CORNER_HZ / HZ_PER_MEL
 LOG_STEP = np.log(6.4) / 27
 
 QUIETEST_POWER = 1e-10  # -100 dB
+DELTA_FRAMES = 9  # over which a slope is fitted
 RANGE_DB = 80.0  # what lies further below the clip's loudest point is raised to this depth
 
 
@@ -192,3 +194,48 @@ def mfcc(decibels: Floats, *, n_mfcc: int = 20) -> Floats:
     """
     coefficients: Floats = cosine_basis(len(decibels), n_mfcc) @ decibels
     return coefficients
+
+
+def deltas(courses: npt.NDArray[np.floating], *, order: int = 1) -> Doubles:
+    """How fast courses of values change: the slope about each frame, or the slope's own change.
+
+    Parameters
+    ----------
+    courses : numpy.ndarray [shape=(n, frames)]
+        Such as `mfcc` gives; nine frames at least.
+    order : {1, 2}
+        Slope, or curvature.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(n, frames), dtype=float64]
+        Per frame, or per frame squared.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer frames.
+
+    Notes
+    -----
+    Furui (1986), "Speaker-independent isolated word recognition using dynamic features of speech
+    spectrum", with the fit of Savitzky & Golay (1964) over nine frames.
+
+    Examples
+    --------
+    >>> rising = 3.0 * np.arange(12)[np.newaxis]
+    >>> deltas(rising)[0, :3].round(6).tolist(), abs(deltas(rising, order=2)).max() < 1e-9
+    ([3.0, 3.0, 3.0], np.True_)
+    """
+    return courses @ _delta_weights(courses.shape[1], order)
+
+
+@lru_cache(maxsize=8)
+def _delta_weights(n_frames: int, order: int) -> Doubles:
+    """The filter as a matrix [shape=(n_frames, n_frames)]: it is linear."""
+    if n_frames < DELTA_FRAMES:
+        raise ValueError(f"{n_frames} frames, it takes {DELTA_FRAMES}")
+    weights: Doubles = savgol_filter(
+        np.eye(n_frames), DELTA_FRAMES, polyorder=order, deriv=order, axis=-1, mode="interp"
+    )
+    return weights

@@ -1,5 +1,6 @@
 """Where notes begin, and how fast the beat goes."""
 
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,10 @@ from genrescope.features.kernels import Doubles, Floats
 TEMPOGRAM_S = 8.0  # length of the autocorrelation window
 LIKELY_BPM = 120.0  # centre of the log-normal prior, one octave wide
 FASTEST_BPM = 320.0
+# Pulses beside the beat: its multiples and fractions, triplets and dotted values among them.
+METRIC_RATIOS = tuple(Fraction(ratio) for ratio in (
+    "4", "8/3", "3", "2", "4/3", "3/2", "1", "2/3", "3/4", "1/2", "1/3", "3/8", "1/4",
+))  # fmt: skip
 SHARPNESS = 1e6  # weighs the autocorrelation against the prior, on a logarithmic scale
 
 
@@ -49,10 +54,11 @@ def onset_strength(decibels: Floats, *, n_fft: int = 2048, hop_length: int = 512
     return onsets
 
 
-def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) -> float:
-    """The beat's speed: the likeliest period in the onsets' autocorrelation.
+def periodicity(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) -> Doubles:
+    """How well the onsets repeat after each lag: their autocorrelation, averaged over the clip.
 
-    The autocorrelation is taken about every frame, each brought to 1 at lag 0, and averaged.
+    The autocorrelation is taken about every frame under a window of 8 s, each brought to 1 at lag
+    0, and averaged.
 
     Parameters
     ----------
@@ -62,6 +68,47 @@ def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) ->
         Hertz.
     hop_length : int
         Samples from one frame to the next.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(lags,), dtype=float64]
+        At lags of 0, 1, ... frames; at most 1, and 0 throughout where there are no onsets.
+
+    Notes
+    -----
+    Grosche, Müller & Kurth (2010), "Cyclic tempogram": the mean of an autocorrelation tempogram.
+
+    Examples
+    --------
+    >>> pulses = np.zeros(430, np.float32)
+    >>> pulses[::43] = 1.0  # once a second, all but
+    >>> strength = periodicity(pulses)
+    >>> round(float(strength[0]), 3), int(strength[20:60].argmax()) + 20
+    (1.0, 43)
+    """
+    window, _, _ = _tempo_tables(sample_rate, hop_length)
+    return _mean_autocorrelation(onsets, window)
+
+
+def tempo(
+    onsets: Floats,
+    *,
+    sample_rate: int = 22050,
+    hop_length: int = 512,
+    strength: Doubles | None = None,
+) -> float:
+    """The beat's speed: the likeliest period in the onsets.
+
+    Parameters
+    ----------
+    onsets : numpy.ndarray [shape=(frames,)]
+        From `onset_strength`.
+    sample_rate : int
+        Hertz.
+    hop_length : int
+        Samples from one frame to the next.
+    strength : numpy.ndarray [shape=(lags,)], optional
+        The onsets' `periodicity`, where it is known already.
 
     Returns
     -------
@@ -80,9 +127,57 @@ def tempo(onsets: Floats, *, sample_rate: int = 22050, hop_length: int = 512) ->
     >>> round(tempo(pulses), 1)
     60.1
     """
-    window, bpm, log_prior = _tempo_tables(sample_rate, hop_length)
-    periods = _mean_autocorrelation(onsets, window)
-    return float(bpm[np.argmax(np.log1p(SHARPNESS * periods) + log_prior)])
+    if strength is None:
+        strength = periodicity(onsets, sample_rate=sample_rate, hop_length=hop_length)
+    _, bpm, log_prior = _tempo_tables(sample_rate, hop_length)
+    return float(bpm[np.argmax(np.log1p(SHARPNESS * strength) + log_prior)])
+
+
+def tempogram_ratios(
+    strength: Doubles, *, tempo_bpm: float, sample_rate: int = 22050, hop_length: int = 512
+) -> Doubles:
+    """How strong the pulses at multiples of the tempo are: which metre, which subdivision.
+
+    Parameters
+    ----------
+    strength : numpy.ndarray [shape=(lags,)]
+        From `periodicity`.
+    tempo_bpm : float
+        Beats per minute, from `tempo`.
+    sample_rate : int
+        Hertz.
+    hop_length : int
+        Samples from one frame to the next.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(13,), dtype=float64]
+        The periodicity at `METRIC_RATIOS` times the tempo, linear between lags; 0 where that is
+        slower than the longest lag or faster than the shortest.
+
+    Notes
+    -----
+    Peeters (2005), "Rhythm classification using spectral rhythm patterns"; Prockup et al. (2015),
+    "Modeling genre with the Music Genome Project", for the ratios.
+
+    Examples
+    --------
+    >>> pulses = np.zeros(430, np.float32)
+    >>> pulses[::43] = 1.0
+    >>> found = tempogram_ratios(periodicity(pulses), tempo_bpm=60.1)
+    >>> [round(float(found[METRIC_RATIOS.index(ratio)]), 1) for ratio in (2, 1, 0.5)]
+    [0.1, 0.7, 0.5]
+    """
+    _, bpm, _ = _tempo_tables(sample_rate, hop_length)
+    slowest_first = slice(None, 0, -1)  # lag 0 has no speed
+    ratios: Doubles = np.interp(
+        tempo_bpm * np.array([float(ratio) for ratio in METRIC_RATIOS]),
+        bpm[slowest_first],
+        strength[slowest_first],
+        left=0.0,
+        right=0.0,
+    )
+    return ratios
 
 
 def _mean_autocorrelation(onsets: Floats, window: Doubles) -> Doubles:

@@ -205,3 +205,36 @@ def rms(clip: Spectrum) -> Doubles:
     """
     blocks = in_blocks(clip.y, clip)
     return np.sqrt(framed_sums(np.vecdot(blocks, blocks), clip) / clip.n_fft)
+
+
+def spectral_flatness_db(clip: Spectrum) -> Doubles:
+    """How much like noise the spectrum is: its geometric over its arithmetic mean, in decibels.
+
+    Parameters
+    ----------
+    clip : Spectrum
+        From `genrescope.features.frames.spectrum`.
+
+    Returns
+    -------
+    numpy.ndarray [shape=(frames,), dtype=float64]
+        Decibels, at most 0: that of a flat spectrum, and of silence; white noise gives -2.5.
+
+    Notes
+    -----
+    Johnston (1988), "Transform coding of audio signals using perceptual noise criteria"; of the
+    power spectrum, no bin counting as less than 1e-10.
+
+    Examples
+    --------
+    >>> from genrescope.features.frames import spectrum
+    >>> noise = np.random.default_rng(0).normal(size=22050)
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
+    >>> [round(float(spectral_flatness_db(spectrum(y))[20])) for y in (noise, tone)]
+    [-3, -117]
+    """
+    power = np.maximum(clip.power, np.float32(ZERO))
+    arithmetic = np.log10(power.mean(axis=0, dtype=np.float64))
+    geometric = np.log10(power).mean(axis=0, dtype=np.float64)
+    flatness: Doubles = 10 * (geometric - arithmetic)
+    return flatness

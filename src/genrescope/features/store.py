@@ -30,7 +30,7 @@ VERSION = 2  # raise it whenever the numbers of a clip change
 SETTINGS, README = "settings.json", "README.md"
 # The settings each kind depends on; changing another one leaves what is stored valid.
 DEPENDS = {
-    "vectors": ("n_fft", "hop_length", "n_mels", "n_mfcc"),
+    "vectors": ("set", "n_fft", "hop_length", "n_mels", "n_mfcc"),
     "log_mels": ("n_fft", "hop_length", "n_mels", "frames", "frame_fit", "mel_reference"),
 }
 ABOUT = """# Features of sound clips

@@ -1,4 +1,4 @@
-"""The 75 features by name, and their extraction together with the log-mel picture."""
+"""The features by name, and their extraction together with the log-mel picture."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,15 @@ import numpy.typing as npt
 
 from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import ConfigError
-from genrescope.features import spectral
-from genrescope.features.chroma import N_CHROMA, chroma
-from genrescope.features.frames import Spectrum, spectrum
-from genrescope.features.kernels import Floats
+from genrescope.features.chroma import N_CHROMA
+from genrescope.features.contrast import LOWEST_HZ, N_CONTRAST
+from genrescope.features.courses import Courses, trace
+from genrescope.features.extended import extended_features, extended_names
+from genrescope.features.frames import spectrum
+from genrescope.features.kernels import Doubles, Floats
 from genrescope.features.logmel import log_mel
-from genrescope.features.mel import mel_db, mfcc
-from genrescope.features.rhythm import onset_strength, tempo
+from genrescope.features.mel import mel_db
+from genrescope.features.modulation import RATES_HZ
 
 SCALARS = ("spec_cent", "spec_bw", "spec_roll", "zcr", "rms")
 
@@ -24,20 +26,25 @@ def feature_names(features: FeatureSettings | None = None) -> tuple[str, ...]:
     Parameters
     ----------
     features : FeatureSettings, optional
-        Only `n_mfcc` matters.
+        Only `set` and `n_mfcc` matter.
 
     Returns
     -------
     tuple of str
-        75 with the default settings: `2 * n_mfcc + 35`.
+        The paper's 75 with the default settings, `2 * n_mfcc + 35`; with the extended set
+        `genrescope.features.extended.extended_names` behind them.
 
     Examples
     --------
     >>> names = feature_names()
     >>> len(names), names[0], names[40], names[-1]
     (75, 'mfcc_mean_0', 'chroma_mean_0', 'tempo')
+    >>> extended = feature_names(FeatureSettings(set="extended"))
+    >>> len(extended), extended[:75] == names
+    (182, True)
     """
-    n_mfcc = (features or FeatureSettings()).n_mfcc
+    features = features or FeatureSettings()
+    n_mfcc = features.n_mfcc
     names = [
         f"{quantity}_{statistic}_{k}"
         for quantity, count in (("mfcc", n_mfcc), ("chroma", N_CHROMA))
@@ -45,7 +52,7 @@ def feature_names(features: FeatureSettings | None = None) -> tuple[str, ...]:
         for k in range(count)
     ]
     names += [f"{quantity}_{statistic}" for quantity in SCALARS for statistic in ("mean", "std")]
-    return (*names, "tempo")
+    return (*names, "tempo", *(extended_names(n_mfcc) if features.set == "extended" else ()))
 
 
 FEATURE_NAMES = feature_names()
@@ -134,7 +141,11 @@ def extract(
         )
         decibels = mel_db(clip, n_mels=features.n_mels)
         if vectors:
-            found.vectors[row] = _vector(clip, decibels, n_mfcc=features.n_mfcc)
+            courses = trace(clip, decibels, n_mfcc=features.n_mfcc)
+            parts = [_statistics(courses)]
+            if features.set == "extended":
+                parts.append(extended_features(clip, courses))
+            found.vectors[row] = np.concatenate(parts)
         if log_mels:
             found.log_mels[row] = log_mel(
                 decibels,
@@ -166,6 +177,8 @@ def check_settings(audio: AudioSettings, features: FeatureSettings) -> None:
             f"hop_length is {features.hop_length}, it cannot be more than n_fft "
             f"({features.n_fft}): sound between the frames would be lost"
         )
+    if features.set == "extended":
+        _check_extended(audio, features)
     n_frames = 1 + audio.clip_samples // features.hop_length
     if features.frame_fit == "crop" and n_frames < features.frames:
         raise ConfigError(
@@ -174,25 +187,35 @@ def check_settings(audio: AudioSettings, features: FeatureSettings) -> None:
         )
 
 
-def _vector(clip: Spectrum, decibels: Floats, *, n_mfcc: int) -> Floats:
-    """Feature vector of one clip [shape=(n_features,)]."""
-    onsets = onset_strength(decibels, n_fft=clip.n_fft, hop_length=clip.hop_length)
-    speed = tempo(onsets, sample_rate=clip.sample_rate, hop_length=clip.hop_length)
-    shape = spectral.spectral_shape(clip)
-    scalars = (
-        spectral.spectral_centroid(shape),
-        spectral.spectral_bandwidth(shape),
-        spectral.spectral_rolloff(clip, shape),
-        spectral.zero_crossing_rate(clip),
-        spectral.rms(clip),
-    )
-    courses = np.empty((n_mfcc + N_CHROMA + len(scalars), clip.n_frames))
-    courses[:n_mfcc] = mfcc(decibels, n_mfcc=n_mfcc)
-    courses[n_mfcc : n_mfcc + N_CHROMA] = chroma(clip)
-    courses[n_mfcc + N_CHROMA :] = scalars
-    means, deviations = courses.mean(axis=1), courses.std(axis=1)
+def _check_extended(audio: AudioSettings, features: FeatureSettings) -> None:
+    rate, slowest = audio.sample_rate, 2 * RATES_HZ[-1]
+    octaves_hz = LOWEST_HZ * 2 ** (N_CONTRAST - 2)
+    if rate <= 2 * octaves_hz:
+        raise ConfigError(
+            f"sample_rate is {rate}, the extended features take more than {2 * octaves_hz:g} Hz"
+        )
+    if rate / features.n_fft > LOWEST_HZ:
+        raise ConfigError(
+            f"n_fft is {features.n_fft}, the extended features take {-(-rate // int(LOWEST_HZ))} "
+            f"at {rate} Hz"
+        )
+    if rate / features.hop_length < slowest:
+        raise ConfigError(
+            f"hop_length is {features.hop_length}, the extended features take {rate // slowest} at "
+            f"most at {rate} Hz: {slowest} frames a second"
+        )
+
+
+def _statistics(courses: Courses) -> Doubles:
+    """The paper's features of one clip [shape=(2 * n_mfcc + 35,)]."""
+    n_mfcc, n_frames = courses.mfcc.shape
+    rows = np.empty((n_mfcc + N_CHROMA + len(SCALARS), n_frames))
+    rows[:n_mfcc] = courses.mfcc
+    rows[n_mfcc : n_mfcc + N_CHROMA] = courses.chroma
+    rows[n_mfcc + N_CHROMA :] = [courses.scalars[name] for name in SCALARS]
+    means, deviations = rows.mean(axis=1), rows.std(axis=1)
     parts = []
-    for rows in (slice(n_mfcc), slice(n_mfcc, n_mfcc + N_CHROMA)):
-        parts += [means[rows], deviations[rows]]
+    for part in (slice(n_mfcc), slice(n_mfcc, n_mfcc + N_CHROMA)):
+        parts += [means[part], deviations[part]]
     interleaved = np.stack([means, deviations], axis=1)[n_mfcc + N_CHROMA :].ravel()
-    return np.concatenate([*parts, interleaved, [speed]]).astype(np.float32)
+    return np.concatenate([*parts, interleaved, [courses.tempo]])

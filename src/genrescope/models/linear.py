@@ -26,13 +26,16 @@ class LinearClassifier(GenreClassifier):
     The weights are those of least cross-entropy with an L2 penalty (Hastie, Tibshirani and
     Friedman 2009, "The elements of statistical learning", section 4.4). The probabilities are the
     fit's own and are too sure of artists it has not heard; an `EnsembleClassifier` with this one
-    member calibrates them.
+    member calibrates them. With balanced weights they are those of genres that are equally
+    frequent.
 
     Parameters
     ----------
     C : float
-        Inverse strength of the penalty; scikit-learn's default of 1, which suits features of
-        unit variance.
+        Inverse strength of the penalty, against the summed loss of the clips, so that more clips
+        weaken it. The default is what folds of other artists choose for some hundred clips
+        (`benchmarks/model_choice.py`); clips of one artist are alike, and a penalty for as many
+        independent ones is too weak.
     class_weight : {"balanced"}, dict or None
         Weights of the classes. None: as frequent as they are.
     max_iter : int
@@ -74,9 +77,9 @@ class LinearClassifier(GenreClassifier):
 
     def __init__(
         self,
-        C: float = 1.0,
+        C: float = 0.01,
         *,
-        class_weight: Any = None,
+        class_weight: Any = "balanced",
         max_iter: int = 1000,
         random_state: Any = 0,
     ) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 from genrescope.figures.style import number
 
 KINDS = {
-    "linear": "logistic regression over 75 audio features",
-    "svm": "support vector machine (Gaussian kernel) over 75 audio features",
-    "forest": "Random Forest over 75 audio features",
-    "boosting": "gradient-boosted trees (XGBoost) over 75 audio features",
-    "ensemble": "calibrated vote of several models over 75 audio features",
+    "linear": "logistic regression over audio features",
+    "svm": "support vector machine (Gaussian kernel) over audio features",
+    "forest": "Random Forest over audio features",
+    "boosting": "gradient-boosted trees (XGBoost) over audio features",
+    "ensemble": "calibrated vote of several models over audio features",
     "cnn": "convolutional network over a 128 x 128 log-mel spectrogram",
 }
 PARTS = {"test": "held-out clips", "all": "all clips"}

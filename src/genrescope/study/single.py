@@ -66,7 +66,12 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
 
 
 def write_features(
-    corpus: Corpus, folder: Path, *, store: str | None = None, workers: int | None = None
+    corpus: Corpus,
+    folder: Path,
+    *,
+    features: FeatureSettings | None = None,
+    store: str | None = None,
+    workers: int | None = None,
 ) -> CorpusFeatures:
     """Extract a corpus's features into a folder, as a CSV and a `.npy`.
 
@@ -75,6 +80,8 @@ def write_features(
     corpus : Corpus
     folder : pathlib.Path
         Gets `<corpus>.csv` and `<corpus>.logmel.npy`.
+    features : FeatureSettings, optional
+        What to extract.
     store : str, optional
         Folder or URL of the feature store; `folder/store` where not given.
     workers : int, optional
@@ -85,7 +92,8 @@ def write_features(
     OutputError
         Where the folder cannot be written.
     """
-    extracted = extract_corpus(corpus, store or folder / "store", workers=workers)
+    place = store or folder / "store"
+    extracted = extract_corpus(corpus, place, features=features, workers=workers)
     export(extracted, corpus, folder / f"{corpus.name}.csv", folder / f"{corpus.name}.logmel.npy")
     return extracted
 
@@ -97,6 +105,7 @@ def train_single(
     kind: str,
     taxonomy: Taxonomy,
     params: Mapping[str, Any] | None = None,
+    features: FeatureSettings | None = None,
     group: str = "artist",
     seed: int = 0,
     store: str | None = None,
@@ -118,6 +127,8 @@ def train_single(
         Kept in the bundle.
     params : mapping, optional
         Parameters of the estimator.
+    features : FeatureSettings, optional
+        What it learns from.
     group : str
         `artist`, `track` or `none`.
     seed : int
@@ -145,7 +156,7 @@ def train_single(
             f"{kind} learns from log-mel spectrograms, and {corpus.name} is a table of ready-made "
             "features; choose forest, boosting, linear, svm or ensemble"
         )
-    audio, features = AudioSettings(), FeatureSettings()
+    audio, features = AudioSettings(), features or FeatureSettings()
     material = prepare_material(
         corpus,
         store=store or out.with_name(f"{out.name}.features"),
