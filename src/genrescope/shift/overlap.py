@@ -19,7 +19,7 @@ COMPONENTS = 25  # principal components of the features that it sees
 ROUNDS, STILL = 50, 1e-4  # Newton steps at most, and the step at which they end
 HALVINGS = 20  # of a step
 SMALLEST = 1e-2  # probability of a genre, before its logarithm is taken
-AUC_LIMIT = 0.85  # planted shifts are divided rightly up to here: benchmarks/planted_shifts.py
+AUC_LIMIT = 0.8  # planted shifts are divided rightly up to here: benchmarks/planted_shifts.py
 CLIPS_PER_GENRE = 10  # effective, on either side: fewer, and one clip moves macro-F1 by points
 
 
