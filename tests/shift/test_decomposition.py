@@ -153,6 +153,7 @@ def test_one_group_has_no_interval(population):
         n_resamples=10,
     )
     assert found.frame()[["low", "high"]].isna().to_numpy().all()
+    assert not found.divided and "1 group only" in found.sentences()[-1]
 
 
 def test_what_cannot_be_compared_is_refused(population):

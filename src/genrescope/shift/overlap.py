@@ -20,6 +20,7 @@ ROUNDS, STILL = 50, 1e-4  # Newton steps at most, and the step at which they end
 HALVINGS = 20  # of a step
 SMALLEST = 1e-2  # probability of a genre, before its logarithm is taken
 AUC_LIMIT = 0.8  # planted shifts are divided rightly up to here: benchmarks/planted_shifts.py
+LEAST_GROUPS = 2 * FOLDS
 CLIPS_PER_GENRE = 10  # effective, on either side: fewer, and one clip moves macro-F1 by points
 
 
@@ -39,6 +40,8 @@ class Overlap:
         Clips.
     n_genres : int
         Genres of the target.
+    n_groups : int
+        Groups of the side that has fewer.
     """
 
     auc: float
@@ -49,6 +52,7 @@ class Overlap:
     n_source: int
     n_target: int
     n_genres: int
+    n_groups: int
 
     @property
     def obstacle(self) -> str:
@@ -57,8 +61,14 @@ class Overlap:
         An AUC above `AUC_LIMIT`: in planted shifts the classifier then falls short of the true
         weights, and covariate shift is taken for concept shift. Fewer effective clips than
         `CLIPS_PER_GENRE` for each genre on either side: the scores of the shared region would be
-        those of a handful of clips.
+        those of a handful of clips. Fewer groups than `LEAST_GROUPS` on either side: the classifier
+        would know too few artists to judge unknown ones.
         """
+        if self.n_groups < LEAST_GROUPS:
+            return (
+                f"one side has {self.n_groups} group{'s' * (self.n_groups != 1)} only, and "
+                f"{LEAST_GROUPS} are needed to learn from some and judge the others"
+            )
         if self.auc > AUC_LIMIT:
             return (
                 f"a classifier tells their music apart with an AUC of {self.auc:.2f}, above the "
@@ -254,6 +264,7 @@ def measure_overlap(
         n_source=int((~target).sum()),
         n_target=int(target.sum()),
         n_genres=n_genres,
+        n_groups=int(np.bincount(sides.group_side, minlength=2).min()),
     )
     return overlap, to_shared
 
