@@ -4,13 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from genrescope.shift.group_draws import Sides
-from genrescope.shift.overlap import (
-    domain_logits,
-    domain_vectors,
-    measure_overlap,
-    weighted_areas,
-    weighted_logistic,
-)
+from genrescope.shift.overlap import domain_logits, domain_vectors, measure_overlap
+from genrescope.shift.weight_sets import weighted_areas, weighted_logistic
 
 
 @pytest.fixture

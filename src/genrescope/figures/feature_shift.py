@@ -21,7 +21,7 @@ COLUMNS = ("feature", "family", "importance", "distance", "floor", "moved")
 LABELLED = 8
 HEIGHT_IN = 4.6
 GAP_IN = 0.2  # least distance of two names, one above the other
-LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 3}
+LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 6}
 NAME_SHARE = 0.25  # of the axis' width, what a name takes
 
 

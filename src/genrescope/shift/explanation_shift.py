@@ -31,9 +31,9 @@ class ExplanationShift:
     ----------
     table : DataFrame
         A row per feature: `feature`, `family`, `source_importance`, `target_importance` (mean
-        |SHAP|), `source_rank`, `target_rank` (1 is the strongest), `gain` (log2 of target over
-        source importance, each as a share of its corpus' sum) with `gain_low` and `gain_high`.
-        The largest gain first.
+        absolute SHAP value), `source_rank`, `target_rank` (1 is the strongest), `gain` (log2 of
+        target over source importance, each as a share of its corpus' sum) with `gain_low` and
+        `gain_high`. The largest gain first.
     correlation : Estimate
         Spearman's rank correlation of the two importances over the features.
     jaccard : Estimate

@@ -42,10 +42,11 @@ class FeatureShift:
     Attributes
     ----------
     table : DataFrame
-        `COLUMNS`, a row per feature, the most important first. `importance` is the mean |SHAP|
-        on the source's clips, `difference` the target's mean minus the source's, `distance` the
-        Wasserstein distance, both in standard deviations of the source; `floor` is what 95% of
-        random divisions of the same groups stay below, `moved` whether the distance is above.
+        `COLUMNS`, a row per feature, the most important first. `importance` is the mean absolute
+        SHAP value on the source's clips, `difference` the target's mean minus the source's,
+        `distance` the Wasserstein distance, both in standard deviations of the source; `floor` is
+        what 95% of random divisions of the same groups stay below, `moved` whether the distance is
+        above.
     correlation : Estimate
         Spearman's rank correlation of importance and distance over the features. The interval is
         over groups; the features are taken as they are.
@@ -191,7 +192,7 @@ def paired_sides(
 
 
 def importances(values: ShapValues) -> Matrix:
-    """Mean |SHAP| over the classes, clip by clip; its mean over clips is `ShapValues.top`'s.
+    """Mean absolute SHAP value over the classes, clip by clip, as `ShapValues.top` ranks by it.
 
     Returns
     -------
