@@ -18,7 +18,7 @@ FOLDS = 5
 PENALTY = 1.0  # ridge of the domain classifier
 COMPONENTS = 25  # principal components of the features that it sees
 SMALLEST = 1e-2  # probability of a genre, before its logarithm is taken
-AUC_LIMIT = 0.8  # planted shifts are divided rightly up to here: benchmarks/planted_shifts.py
+AUC_LIMIT = 0.75  # planted shifts are divided rightly up to here: benchmarks/planted_shifts.py
 LEAST_GROUPS = 2 * FOLDS
 CLIPS_PER_GENRE = 10  # effective, on either side: fewer, and one clip moves macro-F1 by points
 
