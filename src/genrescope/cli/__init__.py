@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import corpora, models, studies
+from genrescope.cli import claims, corpora, models, studies
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     app: (
         studies.demo,
         studies.study,
+        claims.claims,
         corpora.features,
         models.train,
         models.predict,

@@ -28,14 +28,26 @@ DROP_COLUMNS = [
 ]
 
 
-def verdict(low: float, high: float, p_adjusted: float) -> str:
-    """What a difference allows to be said.
+def verdict(
+    low: float, high: float, p_adjusted: float, *, above: float = 0.0, below: float = np.inf
+) -> str:
+    """What a figure allows to be said of its lying between two bounds.
+
+    Parameters
+    ----------
+    low, high : float
+        Its 95% interval.
+    p_adjusted : float
+        Of the test against the bounds.
+    above, below : float
+        The bounds; a difference is positive where it lies above 0.
 
     Returns
     -------
     str
-        `positive` or `negative` where the 95% interval leaves out zero and the adjusted p-value
-        is below .05, `undecided` where not, `untested` where there is no interval.
+        Where the adjusted p-value is below .05, `positive` if the whole interval lies between the
+        bounds and `negative` if it lies beyond one of them; otherwise `undecided`, and `untested`
+        where there is no interval.
 
     Examples
     --------
@@ -44,9 +56,9 @@ def verdict(low: float, high: float, p_adjusted: float) -> str:
     """
     if np.isnan(low) or np.isnan(high) or np.isnan(p_adjusted):
         return "untested"
-    if p_adjusted < LEVEL and low > 0:
+    if p_adjusted < LEVEL and low > above and high < below:
         return "positive"
-    if p_adjusted < LEVEL and high < 0:
+    if p_adjusted < LEVEL and (high < above or low > below):
         return "negative"
     return "undecided"
 

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from genrescope.files import write_text
-from genrescope.report.claims import check_claims
+from genrescope.report.claims.checking import check_claims
+from genrescope.report.claims.claims_file import load_claims
+from genrescope.report.claims.outcome import Outcome
+from genrescope.report.claims.text import figures
 from genrescope.report.comparisons import find_drops, rank_all
 from genrescope.report.conclusions import (
     answer,
@@ -83,14 +86,14 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "shap": shap_exhibits(run, embed),
         "maps": map_exhibits(run, embed),
         "curves": curve_exhibits(run, embed),
-        "paper": _paper(run, drops, rankings),
+        "paper": _paper(run),
         "study_yaml": run.text("study.yaml"),
         "left_out": embed.left_out,
         "css": css(),
     }
 
 
-def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | None:
+def _paper(run: RunDirectory) -> dict[str, Any] | None:
     if run.info.get("reference") != "paper":
         return None
     paper = load_paper()
@@ -99,7 +102,17 @@ def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | Non
         "citation": paper["citation"],
         "cells": compare_scores(run, paper),
         "shap": compare_shap(run, paper),
-        "claims": check_claims(run, paper, drops=drops, rankings=rankings),
+        "claims": [
+            {"outcome": outcome, "scores": _by_score(outcome)}
+            for outcome in check_claims(run, load_claims())
+        ],
         "n_cells": len(covered),
         "n_reported": int(covered["paper"].sum()),
     }
+
+
+def _by_score(outcome: Outcome) -> list[tuple[str, str, list[tuple[str, ...]]]]:
+    return [
+        (score, found, [(c.what, *figures(c)) for c in outcome.comparisons if c.score == score])
+        for score, found in outcome.by_score().items()
+    ]

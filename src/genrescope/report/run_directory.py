@@ -1,7 +1,7 @@
 """A finished run directory as the report reads it: from the disk and from nothing else."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import pandas as pd
 
 from genrescope.errors import GenrescopeError
 from genrescope.evaluation.cells import Cell, read_predictions, select_part, source_members
-from genrescope.evaluation.significance import guesses
+from genrescope.evaluation.guesses import guesses
 from genrescope.files import read_json
 
 CELL_KEYS = ["model", "source", "target"]
@@ -109,26 +109,42 @@ class RunDirectory:
     def row(self, cell: Cell, part: str | None = None) -> dict[str, Any] | None:
         """A cell's scores of the first seed; its headline part where none is named."""
         table = self.headline if part is None else self.first[self.first["part"] == part]
-        match = table[
+        match = table[self._of(cell, table)]
+        return None if match.empty else {str(k): v for k, v in match.iloc[0].items()}
+
+    @staticmethod
+    def _of(cell: Cell, table: pd.DataFrame) -> "pd.Series[bool]":
+        return (
             (table["model"] == cell.model)
             & (table["source"] == cell.source)
             & (table["target"] == cell.target)
-        ]
-        return None if match.empty else {str(k): v for k, v in match.iloc[0].items()}
+        )
 
-    def predictions(self, cell: Cell, part: str) -> pd.DataFrame:
-        """A cell's predictions of one evaluated part, of the first seed."""
+    def seeds(self, cells: Iterable[Cell]) -> list[int]:
+        """The seeds that all of some cells were tested with: those on which they are compared."""
+        common: set[int] | None = None
+        for cell in cells:
+            own = {int(seed) for seed in self.results.loc[self._of(cell, self.results), "seed"]}
+            common = own if common is None else common & own
+        return sorted(common or ())
+
+    def predictions(
+        self, cell: Cell, part: str, *, seeds: Collection[int] | None = None
+    ) -> pd.DataFrame:
+        """A cell's predictions of one evaluated part, of some seeds; of all where not given."""
         if cell not in self._predictions:
             path = self.folder / cell.folder / "predictions.csv"
             if not path.is_file():
                 raise GenrescopeError("is missing from the run", path=path)
-            frame = read_predictions(path)
-            self._predictions[cell] = frame[frame["seed"] == self.seed]
-        return select_part(self._predictions[cell], part)
+            self._predictions[cell] = read_predictions(path)
+        frame = self._predictions[cell]
+        if seeds is not None:
+            frame = frame[frame["seed"].isin(list(seeds))]
+        return select_part(frame, part)
 
     def guesses(self, cell: Cell, part: str) -> pd.DataFrame:
         """What guessing scores on a cell's clips: index `majority`, `prior`, `uniform`."""
-        counts = self.predictions(cell, part)["genre"].value_counts()
+        counts = self.predictions(cell, part, seeds=[self.seed])["genre"].value_counts()
         return guesses({str(k): int(v) for k, v in counts.items()}).set_index("guess")
 
     def crossing(self, source: str, target: str) -> str:
