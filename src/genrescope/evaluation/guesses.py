@@ -1,11 +1,9 @@
 """What guessing scores: the floor under every model."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 
-from genrescope.evaluation.counts import SCORE_METRICS, FloatArray, metrics_of
+from genrescope.evaluation.counts import FloatArray
+from genrescope.evaluation.metrics import ECE_BINS
 
 GUESSES = ("majority", "prior", "uniform")
 
@@ -63,43 +61,33 @@ def guess_counts(counts: FloatArray, shares: FloatArray) -> FloatArray:
     return expected
 
 
-def guesses(genre_counts: Mapping[str, int]) -> pd.DataFrame:
-    """Scores that guessing reaches on clips of given genres.
-
-    They are those of the confusion matrix that a guess gives on average: with clip shares p and
-    guessing probabilities q, accuracy is `sum_k p_k q_k`, and F1 of a genre
-    `2 p_k q_k / (p_k + q_k)`.
+def guess_ece(counts: FloatArray, shares: FloatArray, *, n_bins: int = ECE_BINS) -> FloatArray:
+    """Expected calibration error of guessing, its probabilities being the shares it guesses by.
 
     Parameters
     ----------
-    genre_counts : mapping of str to int
-        Clips per genre; genres without clips take no part.
+    counts, shares
+        As in `guess_counts`.
+    n_bins : int
+        Equal-width bins of confidence.
 
     Returns
     -------
-    DataFrame
-        Columns `guess`, `accuracy`, `balanced_accuracy`, `macro_f1`, `weighted_f1`, `kappa`; rows
-        `majority`, `prior`, `uniform`, as `guess_shares` defines them.
-
-    Raises
-    ------
-    ValueError
-        Where there are no clips.
+    numpy.ndarray [shape=(...)]
+        An answer of genre k comes with probability `q_k` and is right in a share `p_k` of the
+        clips, so each bin adds `|sum_k q_k (p_k - q_k)|` over its genres. Always naming the
+        commonest genre states certainty and is right as often as that genre occurs.
 
     Examples
     --------
-    >>> guesses({"Blues-like": 183, "HipHop/Rap": 325, "Pop/Dance/RnB": 1932,
-    ...          "Rock/Metal": 1020})[["guess", "accuracy", "macro_f1"]].round(3)
-          guess  accuracy  macro_f1
-    0  majority     0.558     0.179
-    1     prior     0.410     0.250
-    2   uniform     0.250     0.210
+    >>> guess_ece(np.array([[3.0, 0.0], [1.0, 0.0]]), np.array([1.0, 0.0])).item()
+    0.25
     """
-    support = np.array([count for count in genre_counts.values() if count > 0], dtype=np.float64)
-    if not len(support):
-        raise ValueError("guessing has no score without clips")
-    rows = []
-    for name in GUESSES:
-        scores = metrics_of(guess_counts(np.diag(support), guess_shares(support, name)))
-        rows.append((name, *(float(scores[metric]) for metric in SCORE_METRICS)))
-    return pd.DataFrame(rows, columns=pd.Index(["guess", *SCORE_METRICS]))
+    support = counts.sum(axis=-1)
+    n = support.sum(axis=-1, keepdims=True)
+    right = np.divide(support, n, out=np.full(support.shape, np.nan), where=n > 0)
+    bins = np.clip(np.ceil(shares * n_bins) - 1, 0, n_bins - 1)
+    inside = bins[..., np.newaxis] == np.arange(n_bins)
+    gaps = np.einsum("...k,...kb->...b", shares * (right - shares), inside.astype(np.float64))
+    error: FloatArray = np.abs(gaps).sum(axis=-1)
+    return error

@@ -16,11 +16,12 @@ from genrescope.report.conclusions import (
     ranking_sentences,
 )
 from genrescope.report.embedding import Embedder
-from genrescope.report.exhibits import curve_exhibits, drop_exhibit
+from genrescope.report.exhibits import curve_exhibits, drop_exhibit, reliability_exhibits
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.reasons import map_exhibits, shap_exhibits
 from genrescope.report.run_directory import RunDirectory
 from genrescope.report.sections import (
+    SCORES,
     confusion_blocks,
     corpus_facts,
     every_row,
@@ -76,13 +77,16 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "corpora": corpus_facts(run),
         "groups": result_groups(run),
         "every_row": every_row(run),
+        "score_names": SCORES,
         "n_seeds": int(run.results["seed"].nunique()),
+        "seeds_differ": run.results.groupby("model")["seed"].nunique().nunique() > 1,
         "drops": rows,
         "drop_figure": drop_exhibit(drops, embed),
         "rankings": [
             {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings
         ],
         "confusions": confusion_blocks(run),
+        "reliability": reliability_exhibits(run, embed),
         "shap": shap_exhibits(run, embed),
         "maps": map_exhibits(run, embed),
         "curves": curve_exhibits(run, embed),

@@ -110,17 +110,17 @@ class _Checker:
         """The cells of some models at a place, with the seeds and the part they share."""
         source, target = self._corpora(place.source), self._corpora(place.target)
         cells = [Cell(self._model(model), source, target) for model in models]
-        for cell in cells:
-            if self.run.row(cell, place.part) is None:
-                part = f" of part {place.part}" if place.part else ""
-                raise Missing(f"the run has no cell {cell.model}, {source} → {target}{part}")
-        rows = [self.run.row(cell, place.part) or {} for cell in cells]
         seeds = tuple(self.run.seeds(cells))
+        found = []
+        for cell in cells:
+            part = self.run.part(cell, place.part)
+            if part is None:
+                words = f" of part {place.part}" if place.part else ""
+                raise Missing(f"the run has no cell {cell.model}, {source} → {target}{words}")
+            found.append(Tested(cell, part, seeds))
         if not seeds:
             raise Missing(f"no seed is common to {', '.join(models)}")
-        return [
-            Tested(cell, str(row["part"]), seeds) for cell, row in zip(cells, rows, strict=True)
-        ]
+        return found
 
     def _each(self, claim: Any, places: Sequence[Place]) -> Iterator[tuple[Tested, ...]]:
         """The cells of each model at some places; what the run lacks is noted."""

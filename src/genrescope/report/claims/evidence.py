@@ -16,8 +16,8 @@ from genrescope.evaluation.counts import (
     percentile_interval,
     rates_of,
 )
-from genrescope.evaluation.differences import inverted_p_value, permutation_p_value
 from genrescope.evaluation.guesses import guess_counts, guess_shares
+from genrescope.evaluation.p_values import inverted_p_value, permutation_p_value
 from genrescope.report.comparisons import N_PERMUTATIONS
 from genrescope.report.run_directory import RunDirectory
 
