@@ -7,10 +7,11 @@ from sklearn import metrics
 
 from genrescope.evaluation.calibration import calibrate
 from genrescope.evaluation.cells import Cell, evaluate_cell
-from genrescope.evaluation.counts import group_counts, metrics_of, rates_of
+from genrescope.evaluation.counts import group_counts, metrics_of
 from genrescope.evaluation.differences import paired_difference, unpaired_difference
 from genrescope.evaluation.guesses import guess_counts, guess_shares
 from genrescope.evaluation.metrics import expected_calibration_error, score
+from genrescope.evaluation.rates import rates_of
 from genrescope.evaluation.summary import (
     evaluate_guesses,
     summarise,

@@ -146,6 +146,20 @@ def test_ranks_carry_their_range_and_families_their_sums(full_run, full_report):
         assert f"{row['family']} {row['Blues-like']:.3f}" in section
 
 
+def test_every_source_has_its_reliability_and_every_genre_its_lift(full_run, full_report):
+    assert section_of(full_report, "reliability").count("<img ") == 3
+    section = section_of(full_report, "confusion")
+    report = read_json(full_run / "cells/forest/gtzan__korean/report.json")
+    block = section.split("Scores per genre, gtzan to korean")[1].split("</table>")[0]
+    rows = dict(re.findall(r"</i>([^<]+)</span></th>(.*?)</tr>", block, re.DOTALL))
+    for genre, share in zip(report, (20, 30, 110, 70), strict=False):
+        cells = re.findall(r'<td class="num[^"]*">([^<]*)<br>', rows[genre])
+        own = report[genre]
+        figures = [own["precision"], own["recall"], own["f1-score"], own["f1-score"] - share / 230]
+        assert cells[0] == str(share)
+        assert cells[1:5] == [number(value, 3) for value in figures]
+
+
 def test_synthetic_corpora_are_called_so(full_report):
     assert full_report.count("SYNTHETIC") >= 2
     assert "say nothing about music or cultures" in full_report

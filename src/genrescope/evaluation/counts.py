@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from genrescope.evaluation.rates import divide, rates_of
+
 FloatArray = npt.NDArray[np.float64]
 Statistic = Callable[[FloatArray], FloatArray]  # (..., n_genres, n_genres) counts to (...) values
 
@@ -78,7 +80,7 @@ class GroupCounts:
         if self.n_seeds is None:
             return found
         known = ~np.isnan(found)
-        return _divide(np.where(known, found, 0.0).sum(axis=-1), known.sum(axis=-1))
+        return divide(np.where(known, found, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def group_counts(
@@ -154,33 +156,6 @@ def codes(column: "pd.Series[Any]", genres: Sequence[str]) -> npt.NDArray[np.int
     return found
 
 
-def rates_of(counts: FloatArray) -> dict[str, FloatArray]:
-    """Scores genre by genre of confusion matrices, many at a time.
-
-    Parameters
-    ----------
-    counts : numpy.ndarray [shape=(..., n_genres, n_genres)]
-        Rows are the truth, columns the prediction.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray [shape=(..., n_genres)]
-        `precision`, `recall` and `f1` in [0, 1]; 0 where undefined, as in scikit-learn's reports.
-
-    Examples
-    --------
-    >>> rates_of(np.array([[3.0, 1.0], [0.0, 4.0]]))["precision"].tolist()
-    [1.0, 0.8]
-    """
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
-    return {
-        "precision": _divide(hits, predicted, empty=0.0),
-        "recall": _divide(hits, support, empty=0.0),
-        "f1": np.where(support > 0, _divide(2 * hits, support + predicted, empty=0.0), 0.0),
-    }
-
-
 def metrics_of(counts: FloatArray) -> dict[str, FloatArray]:
     """Metrics of confusion matrices, many at a time.
 
@@ -213,24 +188,17 @@ def metrics_of(counts: FloatArray) -> dict[str, FloatArray]:
     present = (support > 0).sum(axis=-1)
     # Genres without support have hits 0 and all rates 0, so plain sums leave them out.
     rates = rates_of(counts)
-    recall = _divide(rates["recall"].sum(axis=-1), present)
+    recall = divide(rates["recall"].sum(axis=-1), present)
     chance = (support * predicted).sum(axis=-1)
     return {
-        "accuracy": _divide(hits.sum(axis=-1), n),
+        "accuracy": divide(hits.sum(axis=-1), n),
         "balanced_accuracy": recall,
-        "macro_f1": _divide(rates["f1"].sum(axis=-1), present),
-        "weighted_f1": _divide((rates["f1"] * support).sum(axis=-1), n),
-        "kappa": _divide(n * hits.sum(axis=-1) - chance, n * n - chance),
-        "macro_precision": _divide(rates["precision"].sum(axis=-1), present),
+        "macro_f1": divide(rates["f1"].sum(axis=-1), present),
+        "weighted_f1": divide((rates["f1"] * support).sum(axis=-1), n),
+        "kappa": divide(n * hits.sum(axis=-1) - chance, n * n - chance),
+        "macro_precision": divide(rates["precision"].sum(axis=-1), present),
         "macro_recall": recall,
     }
-
-
-def _divide(above: Any, below: Any, *, empty: float = np.nan) -> FloatArray:
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    out = np.full(above.shape, empty)
-    np.divide(above, below, out=out, where=below != 0)
-    return out
 
 
 def resample_weights(

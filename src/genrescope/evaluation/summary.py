@@ -17,10 +17,10 @@ from genrescope.evaluation.counts import (
     group_counts,
     metrics_of,
     percentile_interval,
-    rates_of,
 )
 from genrescope.evaluation.guesses import GUESSES, guess_counts, guess_ece, guess_shares
 from genrescope.evaluation.metrics import SCORES
+from genrescope.evaluation.rates import genre_rate
 
 GUESS_PREFIX = "guess:"
 RATES = ("precision", "recall", "f1", "lift")
@@ -183,7 +183,8 @@ def summarise_genres(
     Returns
     -------
     DataFrame [shape=(n_genres, ...)]
-        By genre: `precision`, `recall`, `f1`, `lift`, each with `_low` and `_high`.
+        By genre: `precision`, `recall`, `f1`, `lift`, each with `_low` and `_high`; NaN for a genre
+        without clips.
 
     Examples
     --------
@@ -205,13 +206,13 @@ def summarise_genres(
 
 def _rate(name: str, place: int) -> Statistic:
     if name != "lift":
-        return lambda counts: rates_of(counts)[name][..., place]
+        return lambda counts: genre_rate(counts, name, place)
 
     def lift(counts: FloatArray) -> FloatArray:
         support = counts.sum(axis=-1)
         n = support.sum(axis=-1)
         share = np.divide(support[..., place], n, out=np.zeros(n.shape), where=n > 0)
-        above: FloatArray = rates_of(counts)["f1"][..., place] - share
+        above: FloatArray = genre_rate(counts, "f1", place) - share
         return above
 
     return lift

@@ -14,10 +14,10 @@ from genrescope.evaluation.counts import (
     group_counts,
     metrics_of,
     percentile_interval,
-    rates_of,
 )
 from genrescope.evaluation.guesses import guess_counts, guess_shares
 from genrescope.evaluation.p_values import inverted_p_value, permutation_p_value
+from genrescope.evaluation.rates import genre_rate
 from genrescope.report.comparisons import N_PERMUTATIONS
 from genrescope.report.run_directory import RunDirectory
 
@@ -109,7 +109,7 @@ def score_statistic(score: str, genre: int | None = None) -> Statistic:
     0.75
     """
     if genre is not None:
-        return lambda counts: rates_of(counts)[score][..., genre]
+        return lambda counts: genre_rate(counts, score, genre)
     name = f"macro_{score}" if score in ("precision", "recall", "f1") else score
     return lambda counts: metrics_of(counts)[name]
 
