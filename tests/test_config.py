@@ -53,6 +53,8 @@ def test_environment_variables_in_paths(tmp_path, monkeypatch):
         (MINIMAL + "audio: {fit: stretch}\n", "audio.fit: .*loop"),
         (MINIMAL + "split: {train: 0.9}\n", "sum to"),
         (MINIMAL + "split: {seeds: [1, 1]}\n", "seeds repeat"),
+        (MINIMAL + "models: {cnn: {seeds: 2}}\n", "models.cnn.seeds is 2, and split.seeds has 1"),
+        (MINIMAL + "models: {cnn: {seeds: 0}}\n", "models.cnn.seeds"),
         (MINIMAL + "sources: [ane]\n", "'ane', which is no corpus: did you mean one"),
         (MINIMAL + "sources: [one+one]\n", "join a corpus to itself"),
         (MINIMAL + "  one: {format: gtzan}\n", "'one' is given twice in line 4"),
@@ -94,6 +96,13 @@ def test_a_model_can_stand_twice_under_other_names():
         "small": "forest",
     }
     assert config.models["small"].params == {"n_estimators": 5}
+
+
+def test_seeds_of_a_model_are_the_first_of_the_splits(tmp_path):
+    text = MINIMAL + "models: {forest: , cnn: {epochs: 3, seeds: 2}}\nsplit: {seeds: [5, 1, 7]}\n"
+    config = load_config(write(tmp_path, text))
+    assert config.seeds_of("forest") == (5, 1, 7) and config.seeds_of("cnn") == (5, 1)
+    assert config.models["cnn"].params == {"epochs": 3}
 
 
 def test_nothing_known_is_said():

@@ -189,9 +189,10 @@ class CorpusSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """One model of a study: its kind and the parameters of the estimator."""
+    """One model of a study: its kind, the parameters of the estimator, and how many seeds."""
 
     kind: str
+    seeds: int | None = Field(None, ge=1)  # the first so many of the split's; all if None
     params: dict[str, Any] = {}
 
 
@@ -242,6 +243,29 @@ class StudyConfig(Settings):
                 content[key] = content.get(key) or every
         return content
 
+    def seeds_of(self, model: str) -> tuple[int, ...]:
+        """The seeds a model is trained and tested with: the first of the split's, or all.
+
+        Examples
+        --------
+        >>> config = StudyConfig.parse({"name": "a", "corpora": {"x": {"format": "folder"}},
+        ...     "models": {"forest": None, "cnn": {"seeds": 2}}, "split": {"seeds": [3, 4, 5]}})
+        >>> config.seeds_of("forest"), config.seeds_of("cnn")
+        ((3, 4, 5), (3, 4))
+        """
+        return self.split.seeds[: self.models[model].seeds]
+
+    @model_validator(mode="after")
+    def _seeds_suffice(self) -> Self:
+        for name, model in self.models.items():
+            if model.seeds is not None and model.seeds > len(self.split.seeds):
+                raise PydanticCustomError(
+                    "seeds",
+                    "models.{name}.seeds is {asked}, and split.seeds has {known}",
+                    {"name": name, "asked": model.seeds, "known": len(self.split.seeds)},
+                )
+        return self
+
     @model_validator(mode="after")
     def _members_exist(self) -> Self:
         for key, groups in (("sources", self.sources), ("targets", self.targets)):
@@ -273,7 +297,8 @@ def _model(name: Any, params: Any) -> Any:
     params = dict(params or {})
     if "params" in params:
         return params  # the resolved form, as study.yaml states it
-    return {"kind": params.pop("kind", name), "params": params}
+    own = {key: params.pop(key) for key in ("kind", "seeds") if key in params}
+    return {"kind": name} | own | {"params": params}
 
 
 def load_config(path: str | os.PathLike[str]) -> StudyConfig:

@@ -7,7 +7,6 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from genrescope.evaluation.significance import (
-    guesses,
     holm,
     mcnemar,
     paired_difference,
@@ -194,30 +193,3 @@ def test_ranking_claims_only_what_is_significant():
 def test_ranking_of_one_model_is_an_empty_table():
     table = rank_models({"forest": make([True, False])}, GENRES)
     assert not len(table) and "p_adjusted" in table
-
-
-def test_guesses_are_the_papers():
-    table = guesses(
-        {"Blues-like": 183, "HipHop/Rap": 325, "Pop/Dance/RnB": 1932, "Rock/Metal": 1020}
-    ).set_index("guess")
-    assert table.loc["majority"].round(3).tolist() == [0.558, 0.179]
-    assert table.loc["uniform"].round(3).tolist() == [0.25, 0.21]
-    assert table.loc["prior"].round(3).tolist() == [0.41, 0.25]
-
-
-def test_guesses_agree_with_guessing():
-    counts = {"x": 3000, "y": 12000, "z": 5000}
-    rng = np.random.default_rng(0)
-    truth = np.repeat(list(counts), list(counts.values()))
-    shares = np.array(list(counts.values())) / 20000
-    table = guesses(counts).set_index("guess")
-    for name, q in {"prior": shares, "uniform": None}.items():
-        answer = rng.choice(list(counts), size=20000, p=q)
-        assert table.loc[name, "accuracy"] == pytest.approx(np.mean(answer == truth), abs=0.01)
-        macro = f1_score(truth, answer, average="macro")
-        assert table.loc[name, "macro_f1"] == pytest.approx(macro, abs=0.01)
-
-
-def test_guesses_of_nothing_are_refused():
-    with pytest.raises(ValueError, match="without clips"):
-        guesses({"x": 0})

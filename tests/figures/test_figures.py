@@ -5,6 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib import rcParams
 
 from genrescope.errors import OutputError
+from genrescope.evaluation.calibration import calibrate
 from genrescope.features.mel import mel_from_hz
 from genrescope.figures import (
     confusion_figure,
@@ -13,13 +14,14 @@ from genrescope.figures import (
     faithfulness_figure,
     genre_colours,
     png_bytes,
+    reliability_figure,
     save_figure,
     shap_figure,
     training_curve_figure,
 )
 from genrescope.figures.explained import wrapped
 from genrescope.figures.maps import mel_position
-from genrescope.figures.style import OKABE_ITO, readable
+from genrescope.figures.style import OKABE_ITO, number, readable
 
 GENRES = ["Blues-like", "HipHop/Rap", "Pop/Dance/RnB", "Rock/Metal"]
 
@@ -242,3 +244,23 @@ def test_drop_figure_draws_a_row_per_model_in_a_panel_per_direction():
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["a → b", "b → a"]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["forest", "cnn"]
+
+
+def test_reliability_shows_each_bin_with_its_clips_and_which_way_it_errs():
+    frame = pd.DataFrame(
+        {"seed": 0, "clip_id": list("abcdefgh"), "group": list("aabbccdd"), "predicted": "x",
+         "genre": list("xxxxyyyx"), "x": [0.6] * 4 + [0.9] * 4}
+    )  # fmt: skip
+    frame["y"] = 1 - frame["x"]
+    found = calibrate(frame, ["x", "y"], n_resamples=50)
+    figure = reliability_figure({("→ a", "forest"): found, ("→ b", "cnn"): found})
+    # A panel and its counts for each cell, none for the two pairs that are not there.
+    assert len(figure.axes) == 4
+    curve, counts = figure.axes[:2]
+    assert curve.get_title(loc="left") == "forest → a"
+    marks = {line.get_marker(): line for line in curve.lines if line.get_marker() in ("^", "v")}
+    assert marks["^"].get_xydata().tolist() == [[pytest.approx(0.6), 1.0]]
+    assert marks["v"].get_xydata().tolist() == [[pytest.approx(0.9), 0.25]]
+    assert [text.get_text() for text in counts.texts] == ["4", "4"]
+    assert f"ECE {number(found.ece)}" in curve.texts[0].get_text()
+    assert "n = 8" in curve.texts[0].get_text()

@@ -18,6 +18,7 @@ from genrescope.evaluation.cells import (
     select_part,
 )
 from genrescope.evaluation.metrics import classification, confusion
+from genrescope.evaluation.summary import evaluate_guesses
 from genrescope.explanations.faithfulness import MEASURES
 from genrescope.explanations.families import by_family
 from genrescope.explanations.sanity import LAYERS
@@ -41,6 +42,7 @@ FEATURES = [
 ]
 SKILL = {"forest": 1.0, "boosting": 1.5, "cnn": 0.4}
 KINDS = {"forest": "vectors", "boosting": "vectors", "cnn": "log_mels"}
+RESAMPLES = 200
 RunMaker = Callable[..., Path]
 
 
@@ -91,7 +93,11 @@ def _cells(
             _predict(clips, GENRES, skill, 1000 * seed + number).assign(seed=seed) for seed in seeds
         ]
         predictions = pd.concat(frames, ignore_index=True)[prediction_columns(GENRES)]
-        rows += evaluate_cell(predictions, cell=cell, genres=GENRES, n_resamples=200)
+        rows += evaluate_cell(predictions, cell=cell, genres=GENRES, n_resamples=RESAMPLES)
+        if model == models[0]:
+            rows += evaluate_guesses(
+                predictions, source=source, target=target, genres=GENRES, n_resamples=RESAMPLES
+            )
         shown = select_part(predictions[predictions["seed"] == seeds[0]], cell.parts[-1])
         table = confusion(shown, GENRES).rename_axis("genre")
         write_csv(folder / cell.folder / "predictions.csv", predictions)
@@ -234,6 +240,7 @@ def _provenance(models: Sequence[str], sources: Sequence[str]) -> dict[str, Any]
         "python": "3.11.2",
         "platform": "Linux",
         "versions": {"numpy": "2.4.6"},
+        "n_resamples": RESAMPLES,
         "genres": GENRES,
         "taxonomy": "meta-genre",
         "sources": sources,

@@ -105,14 +105,14 @@ def check_claims_against_pairs(ranking: Ranking) -> int:
 
 
 def test_one_model_has_no_rank():
-    ranking = Ranking("a", "b", "all", 90, {"forest": 0.5}, pd.DataFrame())
+    ranking = Ranking("a", "b", "all", 90, 1, {"forest": 0.5}, pd.DataFrame())
     assert ranking_sentences(ranking) == ["There is only one model, so there is nothing to rank."]
 
 
 def test_an_untestable_pair_is_not_claimed():
     pair = {"better": "x", "worse": "y", "better_score": 0.9, "worse_score": 0.1, "difference": 0.8}
     nothing = {"low": np.nan, "high": np.nan, "p_value": 1.0, "p_adjusted": 1.0}
-    ranking = Ranking("a", "b", "all", 2, {"x": 0.9, "y": 0.1}, pd.DataFrame([pair | nothing]))
+    ranking = Ranking("a", "b", "all", 2, 1, {"x": 0.9, "y": 0.1}, pd.DataFrame([pair | nothing]))
     (sentence,) = ranking_sentences(ranking)
     assert "x and y are not distinguishable" in sentence and "[no interval]" in sentence
 

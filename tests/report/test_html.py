@@ -45,6 +45,7 @@ class Page(HTMLParser):
 def test_every_score_of_results_csv_is_in_the_results_table(full_run, full_report):
     section = full_report.split('id="results"')[1].split("</section>")[0]
     results = pd.read_csv(full_run / "results.csv")
+    results = results[~results["model"].str.startswith("guess:")]
     groups = section.split('<tr class="group">')[1:]
     found = {}
     for group in groups:
@@ -52,7 +53,8 @@ def test_every_score_of_results_csv_is_in_the_results_table(full_run, full_repor
         head = " ".join(Page(f"<table>{head.split('</tr>')[0]}").text.split())
         for row in rows:
             text = Page(f"<table><tr>{row.split('</tr>')[0]}").text
-            found[head, text.split()[0]] = text
+            if "guess" not in text:
+                found[head, text.split()[0]] = text
     assert len(found) == len(results)
     parts = {"test": "held-out clips", "all": "all clips"}
     for row in results.to_dict("records"):
@@ -63,15 +65,21 @@ def test_every_score_of_results_csv_is_in_the_results_table(full_run, full_repor
             low, high = (number(row[f"{name}_{end}"], 3) for end in ("low", "high"))
             assert f"{number(row[name], 3)} [{low}, {high}]" in text
         others = [number(row[k], 3) for k in ("balanced_accuracy", "weighted_f1", "kappa", "ece")]
-        assert words[-4:] == others
+        assert words[-12::3] == others
+        # Every score has an interval that holds it.
+        for place in range(2, 20, 3):
+            value, low, high = (float(w.strip("[],").replace("−", "-")) for w in words[place:][:3])
+            assert low <= value <= high or place == 17  # resampled errors lean upwards
 
 
 def test_the_majority_guess_of_each_group_is_results_csvs(full_run, full_report):
     section = full_report.split('id="results"')[1].split("</section>")[0]
-    shown = re.findall(r"majority guess</th><td[^>]*>[\d,]+</td><td[^>]*>([^<]+)</td>", section)
+    shown = re.findall(r"majority guess</th><td[^>]*>[\d,]+</td><td[^>]*>([^ <]+)", section)
     results = pd.read_csv(full_run / "results.csv")
     own = results.drop_duplicates(["source", "target", "part"])["majority_accuracy"]
+    guessed = results.loc[results["model"] == "guess:majority", "accuracy"]
     assert sorted(shown) == sorted(number(value, 3) for value in own)
+    assert sorted(shown) == sorted(number(value, 3) for value in guessed)
 
 
 def test_the_report_loads_nothing_from_outside(full_report):
@@ -136,6 +144,20 @@ def test_ranks_carry_their_range_and_families_their_sums(full_run, full_report):
     families = pd.read_csv(full_run / "explanations/shap/boosting/gtzan/families.csv")
     for row in families.to_dict("records"):
         assert f"{row['family']} {row['Blues-like']:.3f}" in section
+
+
+def test_every_source_has_its_reliability_and_every_genre_its_lift(full_run, full_report):
+    assert section_of(full_report, "reliability").count("<img ") == 3
+    section = section_of(full_report, "confusion")
+    report = read_json(full_run / "cells/forest/gtzan__korean/report.json")
+    block = section.split("Scores per genre, gtzan to korean")[1].split("</table>")[0]
+    rows = dict(re.findall(r"</i>([^<]+)</span></th>(.*?)</tr>", block, re.DOTALL))
+    for genre, share in zip(report, (20, 30, 110, 70), strict=False):
+        cells = re.findall(r'<td class="num[^"]*">([^<]*)<br>', rows[genre])
+        own = report[genre]
+        figures = [own["precision"], own["recall"], own["f1-score"], own["f1-score"] - share / 230]
+        assert cells[0] == str(share)
+        assert cells[1:5] == [number(value, 3) for value in figures]
 
 
 def test_synthetic_corpora_are_called_so(full_report):
@@ -212,25 +234,26 @@ def test_several_seeds_are_averaged_and_every_row_is_kept(make_run):
     content = write_report(run).read_text(encoding="utf-8")
     text = Page(content).text
     results = pd.read_csv(run / "results.csv")
+    results = results[results["model"] == "forest"]
     cell = results[(results["source"] == "gtzan") & (results["target"] == "gtzan")]
     mean, sd = cell["accuracy"].mean(), cell["accuracy"].std()
-    assert f"{number(mean, 3)} ± {number(sd, 3)}" in text
+    shown = re.search(rf"{re.escape(number(mean, 3))} \[([^]]*)\] ± {number(sd, 3)}", text)
+    low, high = (float(word) for word in shown[1].split(", "))
+    assert low < mean < high
     every = content.split("<details><summary>Every row of results.csv")[1].split("</details>")[0]
     assert every.count("<tr>") == len(results) + 1
     for row in results.to_dict("records"):
         assert f"[{number(row['macro_f1_low'], 3)}, {number(row['macro_f1_high'], 3)}]" in every
-    # Tests and the grid speak of the first seed.
-    first = results[(results["seed"] == 3) & (results["part"] == "all")].iloc[0]
-    assert f"<b>{number(first['macro_f1'])}</b>" in content.split('id="corpora"')[0]
-    assert "Shown is seed 3" in text
+    # The grid shows the mean, too.
+    away = results[(results["source"] == "gtzan") & (results["part"] == "all")]
+    assert f"<b>{number(away['macro_f1'].mean())}</b>" in content.split('id="corpora"')[0]
+    assert "Scores are means over 2 seeds." in text
 
 
 def test_an_undefined_interval_is_said_not_drawn(make_run):
     run = make_run(models=["forest"])
-    results = pd.read_csv(run / "results.csv")
-    ends = ["accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"]
-    results.loc[results["source"] == "gtzan", ends] = float("nan")
-    results.to_csv(run / "results.csv", index=False)
+    for path in run.glob("cells/forest/*/predictions.csv"):
+        pd.read_csv(path).assign(group="one").to_csv(path, index=False)
     content = write_report(run).read_text(encoding="utf-8")
     assert "nan" not in Page(content).text.split()
 

@@ -64,7 +64,9 @@ def test_real_tracks_against_the_built_in_loops(real_data, write_config, tmp_pat
     corpora = yaml.safe_load(write_config().read_text())["corpora"]
     corpora["western"]["root"] = str(real_data / "gtzan_mini")
     result = run_study(load_config(write_config(corpora=corpora)), out=tmp_path / "run")
-    assert len(result.results[["model", "source", "target"]].drop_duplicates()) == 27
+    cells = result.results[["model", "source", "target"]].drop_duplicates()
+    guessed = cells["model"].str.startswith("guess:")
+    assert (~guessed).sum() == guessed.sum() == 27
     assert compare(result.folder)[EXACT].to_numpy().max() < 1e-9
     facts = json.loads((result.folder / "run.json").read_text())
     assert facts["corpora"]["western"]["synthetic"] is False
@@ -90,12 +92,13 @@ corpora:
     duplicates: keep
 models: {{forest: {{n_estimators: 200}}, cnn: {{}}}}
 explanations: {{shap_clips: 20, stability_seeds: 2, stability_clips: 5}}
+shift: {{in_study: false}}
 """
     )
     result = run_study(load_config(config), out=tmp_path / "run")
     assert [item["model"] for item in result.skipped] == ["cnn"]
     assert "without audio" in result.skipped[0]["reason"]
-    scores = result.results.set_index(["source", "target", "part"])
+    scores = result.results.query("model == 'forest'").set_index(["source", "target", "part"])
     away = scores.loc[("gtzan", "bangla", "all")]
     assert away["n"] == 987
     # The published baseline, trained on all of GTZAN, scores .614.

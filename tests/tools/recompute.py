@@ -23,6 +23,7 @@ EXACT = [
     "ece",
     "majority_accuracy",
 ]
+KEYS = ["source", "target", "part", "seed"]
 BOUNDS = ["accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"]
 
 
@@ -64,12 +65,62 @@ def scores(rows: pd.DataFrame, genres: list[str]) -> dict[str, float]:
     }
 
 
-def bounds(rows: pd.DataFrame, genres: list[str], resamples: int, seed: int) -> dict[str, float]:
+def guessed(rows: pd.DataFrame, genres: list[str], guess: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every clip answered with every genre, and how often the guess gives that answer."""
+    shares = rows["genre"].value_counts(normalize=True)
+    if guess == "majority":
+        q = {genre: float(genre == max(genres, key=lambda g: shares.get(g, 0))) for genre in genres}
+    elif guess == "prior":
+        q = {genre: shares.get(genre, 0.0) for genre in genres}
+    else:
+        q = {genre: float(genre in shares) / len(shares) for genre in genres}
+    answers = rows[["genre", "group"]].merge(pd.DataFrame({"predicted": genres}), how="cross")
+    return answers, answers["predicted"].map(q).to_numpy()
+
+
+def guess_scores(rows: pd.DataFrame, genres: list[str], guess: str) -> dict[str, float]:
+    answers, weight = guessed(rows, genres, guess)
+    true, predicted = answers["genre"], answers["predicted"]
+    present = [genre for genre in genres if (true == genre).any()]
+    shared = {"labels": present, "zero_division": 0, "sample_weight": weight}
+    right = (true == predicted).to_numpy(float)
+    error = 0.0
+    for low in range(15):
+        inside = (weight > low / 15) & (weight <= (low + 1) / 15)
+        error += abs((weight * (right - weight))[inside].sum()) / len(rows)
+    kappa = 0.0
+    if len(present) > 1:
+        kappa = metrics.cohen_kappa_score(true, predicted, sample_weight=weight)
+    return {
+        "n": len(rows),
+        "accuracy": metrics.accuracy_score(true, predicted, sample_weight=weight),
+        "balanced_accuracy": metrics.recall_score(true, predicted, average="macro", **shared),
+        "macro_f1": metrics.f1_score(true, predicted, average="macro", **shared),
+        "weighted_f1": metrics.f1_score(true, predicted, average="weighted", **shared),
+        "kappa": kappa,
+        "ece": error,
+        "majority_accuracy": true.value_counts(normalize=True).max(),
+    }
+
+
+def bounds(
+    rows: pd.DataFrame,
+    genres: list[str],
+    resamples: int,
+    seed: int,
+    weight: np.ndarray | None = None,
+) -> dict[str, float]:
     """Bootstrap groups by a plain loop: other draws than genrescope takes, so only close."""
     rng = np.random.default_rng(seed)
+    weight = np.ones(len(rows)) if weight is None else weight
     tables = [
-        metrics.confusion_matrix(group["genre"], group["predicted"], labels=genres)
-        for _, group in rows.groupby("group")
+        metrics.confusion_matrix(
+            rows["genre"].iloc[places],
+            rows["predicted"].iloc[places],
+            labels=genres,
+            sample_weight=weight[places],
+        )
+        for places in rows.groupby("group").indices.values()
     ]
     if len(tables) < 2:
         return dict.fromkeys(BOUNDS, np.nan)
@@ -89,7 +140,12 @@ def compare(run: Path, *, resamples: int = 0) -> pd.DataFrame:
     results = pd.read_csv(run / "results.csv")
     deviations = []
     for _, row in results.iterrows():
-        cell = run / "cells" / row["model"] / f"{row['source']}__{row['target']}"
+        guess = row["model"].removeprefix("guess:") if row["model"].startswith("guess:") else ""
+        model = row["model"]
+        if guess:  # on the clips of any model that was tested with this seed
+            same = (results[KEYS] == row[KEYS]).all(axis=1)
+            model = results.loc[same & ~results["model"].str.startswith("guess:"), "model"].iloc[0]
+        cell = run / "cells" / model / f"{row['source']}__{row['target']}"
         predictions = read(cell / "predictions.csv")
         genres = [column for column in predictions if column not in ID_COLUMNS]
         probabilities = predictions[genres].to_numpy(float)
@@ -98,10 +154,11 @@ def compare(run: Path, *, resamples: int = 0) -> pd.DataFrame:
         rows = predictions[predictions["seed"] == row["seed"]]
         if row["part"] == "test":
             rows = rows[rows["part"] == "test"]
-        again = scores(rows, genres)
+        again = guess_scores(rows, genres, guess) if guess else scores(rows, genres)
         deviation = {name: abs(row[name] - again[name]) for name in EXACT}
         if resamples:
-            again = bounds(rows, genres, resamples, seed=1)
+            rows, weight = guessed(rows, genres, guess) if guess else (rows, None)
+            again = bounds(rows, genres, resamples, 1, weight)
             deviation |= {name: abs(row[name] - again[name]) for name in BOUNDS}
         deviations.append(deviation)
     return pd.concat(

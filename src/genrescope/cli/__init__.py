@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import corpora, models, studies
+from genrescope.cli import claims, corpora, models, studies
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         studies.demo,
         studies.study,
         studies.shift,
+        claims.claims,
         corpora.features,
         models.train,
         models.predict,

@@ -73,19 +73,25 @@ def _study(config: Path, *, out: Path | None, fresh: bool, workers: int | None) 
 
 
 def _print_results(result: "StudyResult") -> None:
-    first = result.results[result.results["seed"] == result.results["seed"].min()]
-    width = max(len(f"{row.source} → {row.target}") for row in first.itertuples())
+    from genrescope.report.run_directory import RunDirectory
+
+    run = RunDirectory.open(result.folder)
+    rows = list(run.rows())
+    width = max(len(f"{row['source']} → {row['target']}") for row in rows)
     typer.echo(
         f"{'model':<10} {'source → target':<{width}}  part     n  macro-F1 [95%]    majority"
     )
-    for row in first.itertuples():
-        pair = f"{row.source} → {row.target}"
-        interval = f"[{share(row.macro_f1_low)}, {share(row.macro_f1_high)}]"
+    for row in rows:
+        pair = f"{row['source']} → {row['target']}"
+        interval = f"[{share(row['macro_f1_low'])}, {share(row['macro_f1_high'])}]"
         typer.echo(
-            f"{row.model:<10} {pair:<{width}}  {row.part:<4} {row.n:>5}  "
-            f"{share(row.macro_f1):>4} {interval:<12}  acc {share(row.accuracy)} / "
-            f"{share(row.majority_accuracy)}"
+            f"{row['model']:<10} {pair:<{width}}  {row['part']:<4} {row['n']:>5}  "
+            f"{share(row['macro_f1']):>4} {interval:<12}  acc {share(row['accuracy'])} / "
+            f"{share(row['majority_accuracy'])}"
         )
+    n_seeds = int(run.results["seed"].nunique())
+    if n_seeds > 1:
+        say(f"scores are means over {n_seeds} seeds, or as many as a model has")
     for item in result.skipped:
         say(f"left out: {item['reason']}")
     for warning in result.warnings:

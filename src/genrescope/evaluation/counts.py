@@ -4,7 +4,7 @@ Every metric is a function of a confusion matrix, so a resample of groups is a w
 groups' own confusion matrices, and a thousand resamples are one matrix product.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-FloatArray = npt.NDArray[np.float64]
+from genrescope.evaluation.rates import divide, rates_of
 
-COUNT_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa")
+FloatArray = npt.NDArray[np.float64]
+Statistic = Callable[[FloatArray], FloatArray]  # (..., n_genres, n_genres) counts to (...) values
+
+SCORE_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa")
+COUNT_METRICS = (*SCORE_METRICS, "macro_precision", "macro_recall")
 INTERVAL_PERCENT = (2.5, 97.5)
 BLOCK_WEIGHTS = 4_000_000  # weights held at once: 32 MB
 
@@ -27,13 +31,17 @@ class GroupCounts:
     Attributes
     ----------
     matrix : scipy.sparse.csr_array [shape=(n_groups, n_genres * n_genres)]
-        Clips per group and (true genre, predicted genre), row-major.
+        Clips per group and (true genre, predicted genre), row-major; with several seeds, the
+        matrices of the seeds one after the other.
     n_genres : int
         Genres on each side of the matrices.
+    n_seeds : int, optional
+        Seeds that are kept apart; all clips are in one matrix where not given.
     """
 
     matrix: Any
     n_genres: int
+    n_seeds: int | None = None
 
     @property
     def n_groups(self) -> int:
@@ -41,7 +49,7 @@ class GroupCounts:
         return int(self.matrix.shape[0])
 
     def total(self) -> FloatArray:
-        """Confusion matrix of all clips [shape=(n_genres, n_genres)], rows are the truth."""
+        """Confusion matrix of all clips, as a resample of `weighted`; rows are the truth."""
         counts: FloatArray = self.weighted(np.ones((1, self.n_groups)))[0]
         return counts
 
@@ -55,14 +63,29 @@ class GroupCounts:
         Returns
         -------
         numpy.ndarray [shape=(n_resamples, n_genres, n_genres)]
+            With seeds kept apart [shape=(n_resamples, n_seeds, n_genres, n_genres)].
         """
         weights = np.asarray(weights, dtype=np.float64)
         sums: FloatArray = np.asarray((self.matrix.T @ weights.T).T, dtype=np.float64)
-        counts: FloatArray = sums.reshape(len(weights), self.n_genres, self.n_genres)
+        seeds = () if self.n_seeds is None else (self.n_seeds,)
+        counts: FloatArray = sums.reshape(len(weights), *seeds, self.n_genres, self.n_genres)
         return counts
 
+    def values(self, statistic: Statistic, counts: FloatArray) -> FloatArray:
+        """A statistic of matrices that `total`, `weighted` or `bootstrap` gave, by resample.
 
-def group_counts(predictions: pd.DataFrame, genres: Sequence[str]) -> GroupCounts:
+        With seeds kept apart it is the mean over seeds; those it is undefined for are left out.
+        """
+        found = statistic(counts)
+        if self.n_seeds is None:
+            return found
+        known = ~np.isnan(found)
+        return divide(np.where(known, found, 0.0).sum(axis=-1), known.sum(axis=-1))
+
+
+def group_counts(
+    predictions: pd.DataFrame, genres: Sequence[str], *, by_seed: bool = False
+) -> GroupCounts:
     """Count each group's clips by true and predicted genre.
 
     Groups are taken in sorted order, so the order of the rows changes nothing that follows.
@@ -70,9 +93,12 @@ def group_counts(predictions: pd.DataFrame, genres: Sequence[str]) -> GroupCount
     Parameters
     ----------
     predictions : DataFrame
-        Columns `group`, `genre`, `predicted`.
+        Columns `group`, `genre`, `predicted`, and `seed` to keep seeds apart.
     genres : sequence of str
         The genres, in display order.
+    by_seed : bool
+        Keep the seeds apart, in rising order. A resample then draws each group with its clips of
+        all seeds: another seed is another split and another model, but no new music.
 
     Returns
     -------
@@ -99,11 +125,15 @@ def group_counts(predictions: pd.DataFrame, genres: Sequence[str]) -> GroupCount
     true = codes(predictions["genre"], genres)
     predicted = codes(predictions["predicted"], genres)
     group, names = pd.factorize(predictions["group"], sort=True)
+    place, n_seeds = true * n_genres + predicted, None
+    if by_seed:
+        seed, seeds = pd.factorize(predictions["seed"], sort=True)
+        place, n_seeds = place + seed * n_genres**2, len(seeds)
     counts = sparse.coo_array(
-        (np.ones(len(predictions)), (group, true * n_genres + predicted)),
-        shape=(len(names), n_genres * n_genres),
+        (np.ones(len(predictions)), (group, place)),
+        shape=(len(names), (n_seeds or 1) * n_genres * n_genres),
     ).tocsr()
-    return GroupCounts(counts, n_genres)
+    return GroupCounts(counts, n_genres, n_seeds)
 
 
 def codes(column: "pd.Series[Any]", genres: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -142,7 +172,8 @@ def metrics_of(counts: FloatArray) -> dict[str, FloatArray]:
     -------
     dict of str to numpy.ndarray [shape=(...)]
         `accuracy`, `balanced_accuracy`, `macro_f1`, `weighted_f1` in [0, 1], `kappa` in [-1, 1]
-        (Cohen 1960, "A coefficient of agreement for nominal scales").
+        (Cohen 1960, "A coefficient of agreement for nominal scales"); `macro_precision` and
+        `macro_recall` in [0, 1], the second being balanced accuracy under its other name.
 
     Examples
     --------
@@ -155,24 +186,19 @@ def metrics_of(counts: FloatArray) -> dict[str, FloatArray]:
     predicted = counts.sum(axis=-2)
     n = support.sum(axis=-1)
     present = (support > 0).sum(axis=-1)
-    # Genres without support have recall 0 here and hits 0, so plain sums leave them out.
-    recall = _divide(hits, support, empty=0.0)
-    f1 = np.where(support > 0, _divide(2 * hits, support + predicted, empty=0.0), 0.0)
+    # Genres without support have hits 0 and all rates 0, so plain sums leave them out.
+    rates = rates_of(counts)
+    recall = divide(rates["recall"].sum(axis=-1), present)
     chance = (support * predicted).sum(axis=-1)
     return {
-        "accuracy": _divide(hits.sum(axis=-1), n),
-        "balanced_accuracy": _divide(recall.sum(axis=-1), present),
-        "macro_f1": _divide(f1.sum(axis=-1), present),
-        "weighted_f1": _divide((f1 * support).sum(axis=-1), n),
-        "kappa": _divide(n * hits.sum(axis=-1) - chance, n * n - chance),
+        "accuracy": divide(hits.sum(axis=-1), n),
+        "balanced_accuracy": recall,
+        "macro_f1": divide(rates["f1"].sum(axis=-1), present),
+        "weighted_f1": divide((rates["f1"] * support).sum(axis=-1), n),
+        "kappa": divide(n * hits.sum(axis=-1) - chance, n * n - chance),
+        "macro_precision": divide(rates["precision"].sum(axis=-1), present),
+        "macro_recall": recall,
     }
-
-
-def _divide(above: Any, below: Any, *, empty: float = np.nan) -> FloatArray:
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    out = np.full(above.shape, empty)
-    np.divide(above, below, out=out, where=below != 0)
-    return out
 
 
 def resample_weights(
@@ -215,6 +241,7 @@ def bootstrap(counts: GroupCounts, *, n_resamples: int = 1000, seed: int = 0) ->
     Returns
     -------
     numpy.ndarray [shape=(n_resamples, n_genres, n_genres)]
+        As `GroupCounts.weighted` gives them.
     """
     blocks = resample_weights(counts.n_groups, n_resamples, seed=seed)
     return np.concatenate([counts.weighted(weights) for weights in blocks])

@@ -7,17 +7,18 @@ import numpy as np
 import pandas as pd
 
 from genrescope.evaluation.counts import (
-    BLOCK_WEIGHTS,
     COUNT_METRICS,
     FloatArray,
     GroupCounts,
+    Statistic,
     bootstrap,
     group_counts,
     metrics_of,
     percentile_interval,
 )
+from genrescope.evaluation.p_values import inverted_p_value, permutation_p_value
 
-TOLERANCE = 1e-12  # differences closer than this are ties: rounding must not break them
+Metric = str | Statistic
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,16 @@ def paired_difference(
     b: pd.DataFrame,
     genres: Sequence[str],
     *,
-    metric: str = "macro_f1",
+    metric: Metric = "macro_f1",
+    by_seed: bool = False,
     n_resamples: int = 1000,
     n_permutations: int = 9999,
     seed: int = 0,
 ) -> Difference:
     """Compare two models on the same clips.
 
-    The interval resamples whole groups for both models alike. The p-value is of a permutation
-    test that swaps the two models' answers on whole groups with probability one half, counting
-    the observed arrangement as one more permutation (Phipson and Smyth 2010, "Permutation
-    P-values should never be zero").
+    The interval resamples whole groups for both models alike; the p-value is
+    `permutation_p_value`'s.
 
     Parameters
     ----------
@@ -68,8 +68,11 @@ def paired_difference(
         several; rows in any order.
     genres : sequence of str
         The genres, in display order.
-    metric : str
-        One of `COUNT_METRICS`.
+    metric : str or callable
+        One of `COUNT_METRICS`, or a statistic of confusion matrices as `metrics_of` takes them.
+    by_seed : bool
+        With several seeds, compare the means over seeds of the metric instead of the metric of all
+        answers together. Groups are resampled and exchanged with all their seeds either way.
     n_resamples, n_permutations : int
     seed : int
         Same seed, same result.
@@ -94,19 +97,42 @@ def paired_difference(
     >>> difference.value, difference.low, difference.p_value < 0.05
     (1.0, 1.0, True)
     """
-    check_metric(metric)
+    statistic = as_statistic(metric)
     a, b = _aligned(a, b)
-    first, second = group_counts(a, genres), group_counts(b, genres)
-    value = float((metrics_of(first.total())[metric] - metrics_of(second.total())[metric]).item())
-    low, high = _interval(first, second, metric, n_resamples, seeds=(seed, seed))
-    p_value = _permutation_p(first, second, metric, n_permutations, seed)
+    first, second = (group_counts(frame, genres, by_seed=by_seed) for frame in (a, b))
+    value = _value(first, statistic) - _value(second, statistic)
+    low = high = float("nan")
+    if first.n_groups > 1:
+        values = _resampled(first, second, statistic, n_resamples, seeds=(seed, seed))
+        low, high = percentile_interval(values)
+    p_value = permutation_p_value(
+        first, second, statistic, n_permutations=n_permutations, seed=seed
+    )
     return Difference(value, low, high, p_value, len(a), first.n_groups)
 
 
-def check_metric(metric: str) -> None:
-    """Refuse a metric that is not a function of counts with a `ValueError`."""
+def as_statistic(metric: Metric) -> Statistic:
+    """The function of confusion matrices that a metric's name stands for.
+
+    Raises
+    ------
+    ValueError
+        Where the name is not one of `COUNT_METRICS`.
+
+    Examples
+    --------
+    >>> as_statistic("accuracy")(np.array([[3.0, 1.0], [0.0, 4.0]])).item()
+    0.875
+    """
+    if callable(metric):
+        return metric
     if metric not in COUNT_METRICS:
         raise ValueError(f"{metric!r} cannot be compared: one of {', '.join(COUNT_METRICS)}")
+    return lambda counts: metrics_of(counts)[metric]
+
+
+def _value(counts: GroupCounts, statistic: Statistic) -> float:
+    return float(counts.values(statistic, counts.total()[np.newaxis])[0])
 
 
 def _aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -121,56 +147,19 @@ def _aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return a, b
 
 
-def _interval(
-    first: GroupCounts,
-    second: GroupCounts,
-    metric: str,
-    n_resamples: int,
-    *,
-    seeds: tuple[int, int],
-) -> tuple[float, float]:
-    if min(first.n_groups, second.n_groups) < 2:
-        return float("nan"), float("nan")
-    return percentile_interval(_resampled(first, second, metric, n_resamples, seeds=seeds))
-
-
 def _resampled(
     first: GroupCounts,
     second: GroupCounts,
-    metric: str,
+    statistic: Statistic,
     n_resamples: int,
     *,
     seeds: tuple[int, int],
 ) -> FloatArray:
     one, two = (
-        metrics_of(bootstrap(counts, n_resamples=n_resamples, seed=seed))[metric]
+        counts.values(statistic, bootstrap(counts, n_resamples=n_resamples, seed=seed))
         for counts, seed in zip((first, second), seeds, strict=True)
     )
     return one - two
-
-
-def _permutation_p(
-    first: GroupCounts, second: GroupCounts, metric: str, n_permutations: int, seed: int
-) -> float:
-    if not first.n_groups:
-        return 1.0
-    rng = np.random.default_rng(seed)
-    total_first, total_second = first.total(), second.total()
-    gap = GroupCounts(second.matrix - first.matrix, first.n_genres)
-
-    def size(one: FloatArray, two: FloatArray) -> FloatArray:
-        # Kappa can be undefined in an arrangement: it then tells nothing against chance.
-        return np.abs(np.nan_to_num(metrics_of(one)[metric] - metrics_of(two)[metric], nan=np.inf))
-
-    observed = size(total_first, total_second)
-    as_large = 0
-    rows = max(1, BLOCK_WEIGHTS // first.n_groups)
-    for start in range(0, n_permutations, rows):
-        block = min(rows, n_permutations - start)
-        moved = gap.weighted(rng.integers(2, size=(block, first.n_groups), dtype=np.int8))
-        sizes = size(total_first + moved, total_second - moved)
-        as_large += int((sizes >= observed - TOLERANCE).sum())
-    return (as_large + 1) / (n_permutations + 1)
 
 
 def unpaired_difference(
@@ -178,16 +167,15 @@ def unpaired_difference(
     b: pd.DataFrame,
     genres: Sequence[str],
     *,
-    metric: str = "macro_f1",
+    metric: Metric = "macro_f1",
+    by_seed: bool = False,
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Difference:
     """Compare predictions of different clips, such as in-domain and cross-cultural.
 
-    Both sides are resampled by group, independently. The p-value inverts the percentile
-    interval: twice the smaller share of resampled differences on one side of zero, with the
-    observed one added (Efron and Tibshirani 1993, section 15.4). It speaks of the clips' chance
-    alone: the models are taken as trained.
+    Both sides are resampled by group, independently. The p-value is `inverted_p_value`'s; it
+    speaks of the clips' chance alone: the models are taken as trained.
 
     Parameters
     ----------
@@ -195,8 +183,8 @@ def unpaired_difference(
         Predictions with `group`, `genre`, `predicted`; no group in common is assumed.
     genres : sequence of str
         The genres, in display order.
-    metric : str
-        One of `COUNT_METRICS`.
+    metric, by_seed
+        As in `paired_difference`.
     n_resamples : int
         The p-value is at least `2 / (n_resamples + 1)`.
     seed : int
@@ -220,21 +208,18 @@ def unpaired_difference(
     >>> unpaired_difference(home, away, ["x", "y"], metric="accuracy").value
     1.0
     """
-    check_metric(metric)
-    first, second = group_counts(a, genres), group_counts(b, genres)
-    value = float((metrics_of(first.total())[metric] - metrics_of(second.total())[metric]).item())
+    statistic = as_statistic(metric)
+    first, second = (group_counts(frame, genres, by_seed=by_seed) for frame in (a, b))
+    value = _value(first, statistic) - _value(second, statistic)
     n, n_groups = min(len(a), len(b)), min(first.n_groups, second.n_groups)
     if n_groups < 2:
         return Difference(value, float("nan"), float("nan"), float("nan"), n, n_groups)
     # Two streams from one seed: the same draws on both sides would pair what is not paired.
     streams = np.random.SeedSequence(seed).generate_state(2)
     seeds = (int(streams[0]), int(streams[1]))
-    values = _resampled(first, second, metric, n_resamples, seeds=seeds)
-    values = values[~np.isnan(values)]
-    smaller = min((values <= TOLERANCE).sum(), (values >= -TOLERANCE).sum())
-    p_value = float(min(1.0, 2 * (smaller + 1) / (len(values) + 1)))
+    values = _resampled(first, second, statistic, n_resamples, seeds=seeds)
     low, high = percentile_interval(values)
-    return Difference(value, low, high, p_value, n, n_groups)
+    return Difference(value, low, high, inverted_p_value(values), n, n_groups)
 
 
 def mcnemar(a: pd.DataFrame, b: pd.DataFrame) -> float:

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.evaluation.counts import percentile_interval, resample_weights
-from genrescope.evaluation.differences import TOLERANCE, Difference
+from genrescope.evaluation.differences import Difference
+from genrescope.evaluation.p_values import TOLERANCE
 
 EXACT_GROUPS = 13  # 8,192 arrangements: all of them are counted up to here
 

@@ -1,4 +1,4 @@
-"""What may be claimed of a study: tests that count how many there are, and what guessing scores."""
+"""What may be claimed of a study: tests that count how many there are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.evaluation.counts import FloatArray, group_counts, metrics_of
+from genrescope.evaluation.counts import FloatArray, group_counts
 from genrescope.evaluation.differences import (
     Difference,
-    check_metric,
+    Metric,
+    as_statistic,
     mcnemar,
     paired_difference,
     unpaired_difference,
@@ -19,7 +20,6 @@ from genrescope.evaluation.differences import (
 
 __all__ = [
     "Difference",
-    "guesses",
     "holm",
     "mcnemar",
     "paired_difference",
@@ -66,7 +66,8 @@ def rank_models(
     predictions: Mapping[str, pd.DataFrame],
     genres: Sequence[str],
     *,
-    metric: str = "macro_f1",
+    metric: Metric = "macro_f1",
+    by_seed: bool = False,
     n_resamples: int = 1000,
     n_permutations: int = 9999,
     seed: int = 0,
@@ -77,7 +78,7 @@ def rank_models(
     ----------
     predictions : mapping of str to DataFrame
         Each model's predictions of the same clips, as `paired_difference` takes them.
-    genres, metric, n_resamples, n_permutations, seed
+    genres, metric, by_seed, n_resamples, n_permutations, seed
         As in `paired_difference`.
 
     Returns
@@ -102,11 +103,11 @@ def rank_models(
     >>> table[["better", "worse", "significant"]].values.tolist()
     [['forest', 'cnn', True]]
     """
-    check_metric(metric)
-    scores = {
-        name: float(metrics_of(group_counts(frame, genres).total())[metric].item())
-        for name, frame in predictions.items()
-    }
+    statistic = as_statistic(metric)
+    scores = {}
+    for name, frame in predictions.items():
+        counts = group_counts(frame, genres, by_seed=by_seed)
+        scores[name] = float(counts.values(statistic, counts.total()[np.newaxis])[0])
     order = sorted(scores, key=lambda name: (-np.nan_to_num(scores[name], nan=-np.inf), name))
     rows = []
     for better, worse in combinations(order, 2):
@@ -115,6 +116,7 @@ def rank_models(
             predictions[worse],
             genres,
             metric=metric,
+            by_seed=by_seed,
             n_resamples=n_resamples,
             n_permutations=n_permutations,
             seed=seed,
@@ -126,52 +128,3 @@ def rank_models(
     adjusted = holm(table["p_value"].to_numpy(dtype=np.float64))
     table = table.assign(p_adjusted=adjusted, significant=adjusted < LEVEL)
     return table[RANK_COLUMNS]
-
-
-def guesses(genre_counts: Mapping[str, int]) -> pd.DataFrame:
-    """Scores that guessing reaches on clips of given genres.
-
-    With clip shares p and guessing probabilities q, accuracy is `sum_k p_k q_k`, and F1 of a
-    genre at the expected counts is `2 p_k q_k / (p_k + q_k)`.
-
-    Parameters
-    ----------
-    genre_counts : mapping of str to int
-        Clips per genre; genres without clips take no part.
-
-    Returns
-    -------
-    DataFrame
-        Columns `guess`, `accuracy`, `macro_f1`; rows `majority` (always the commonest genre),
-        `prior` (genres at random by their shares), `uniform` (all genres alike).
-
-    Raises
-    ------
-    ValueError
-        Where there are no clips.
-
-    Examples
-    --------
-    >>> guesses({"Blues-like": 183, "HipHop/Rap": 325, "Pop/Dance/RnB": 1932,
-    ...          "Rock/Metal": 1020}).round(3)
-          guess  accuracy  macro_f1
-    0  majority     0.558     0.179
-    1     prior     0.410     0.250
-    2   uniform     0.250     0.210
-    """
-    counts = np.array([count for count in genre_counts.values() if count > 0], dtype=np.float64)
-    if not len(counts):
-        raise ValueError("guessing has no score without clips")
-    shares = counts / counts.sum()
-    majority = np.zeros(len(shares))
-    majority[shares.argmax()] = 1.0
-    strategies = {
-        "majority": majority,
-        "prior": shares,
-        "uniform": np.full(len(shares), 1.0 / len(shares)),
-    }
-    rows = [
-        (name, float(shares @ q), float((2 * shares * q / (shares + q)).mean()))
-        for name, q in strategies.items()
-    ]
-    return pd.DataFrame(rows, columns=pd.Index(["guess", "accuracy", "macro_f1"]))

@@ -7,6 +7,7 @@ from genrescope.figures.drop import drop_figure
 from genrescope.figures.explained import explained_figure
 from genrescope.figures.faithfulness import faithfulness_figure
 from genrescope.figures.feature_shift import feature_shift_figure
+from genrescope.figures.reliability import reliability_figure
 from genrescope.figures.shapley import shap_figure
 from genrescope.figures.style import genre_colours, png_bytes, save_figure
 
@@ -18,6 +19,7 @@ __all__ = [
     "feature_shift_figure",
     "genre_colours",
     "png_bytes",
+    "reliability_figure",
     "save_figure",
     "shap_figure",
     "training_curve_figure",

@@ -1,5 +1,6 @@
 """The comparisons a report makes: what a change of corpus costs, and which model is better."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from genrescope.evaluation.cells import Cell
+from genrescope.evaluation.counts import group_counts
+from genrescope.evaluation.differences import as_statistic
 from genrescope.evaluation.significance import (
     Difference,
     holm,
@@ -28,14 +31,26 @@ DROP_COLUMNS = [
 ]
 
 
-def verdict(low: float, high: float, p_adjusted: float) -> str:
-    """What a difference allows to be said.
+def verdict(
+    low: float, high: float, p_adjusted: float, *, above: float = 0.0, below: float = np.inf
+) -> str:
+    """What a figure allows to be said of its lying between two bounds.
+
+    Parameters
+    ----------
+    low, high : float
+        Its 95% interval.
+    p_adjusted : float
+        Of the test against the bounds.
+    above, below : float
+        The bounds; a difference is positive where it lies above 0.
 
     Returns
     -------
     str
-        `positive` or `negative` where the 95% interval leaves out zero and the adjusted p-value
-        is below .05, `undecided` where not, `untested` where there is no interval.
+        Where the adjusted p-value is below .05, `positive` if the whole interval lies between the
+        bounds and `negative` if it lies beyond one of them; otherwise `undecided`, and `untested`
+        where there is no interval.
 
     Examples
     --------
@@ -44,9 +59,9 @@ def verdict(low: float, high: float, p_adjusted: float) -> str:
     """
     if np.isnan(low) or np.isnan(high) or np.isnan(p_adjusted):
         return "untested"
-    if p_adjusted < LEVEL and low > 0:
+    if p_adjusted < LEVEL and low > above and high < below:
         return "positive"
-    if p_adjusted < LEVEL and high < 0:
+    if p_adjusted < LEVEL and (high < above or low > below):
         return "negative"
     return "undecided"
 
@@ -65,8 +80,8 @@ def find_drops(run: RunDirectory) -> pd.DataFrame:
         source's held-out clips minus that on all clips of the target (different clips: unpaired,
         resampled by group). `gap` is the macro-F1 of the same kind of model trained on the target
         minus that of the one trained on the source, on the target's held-out clips (same clips:
-        paired). p-values are adjusted by Holm's method over the column. Differences that the run
-        has no cells for are NaN, their verdicts `untested`.
+        paired). Scores are means over the seeds. p-values are adjusted by Holm's method over the
+        column. Differences that the run has no cells for are NaN, their verdicts `untested`.
     """
     rows = []
     for cell in _crossings(run):
@@ -109,7 +124,8 @@ def _drop(run: RunDirectory, cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
             run.predictions(home, "test"),
             run.predictions(cell, row["part"]),
             run.genres,
-            seed=run.seed,
+            by_seed=True,
+            seed=run.seed % 2**63,
         )
     return {
         "model": cell.model,
@@ -141,8 +157,9 @@ def _gap(run: RunDirectory, cell: Cell) -> dict[str, Any]:
         run.predictions(own, "test"),
         run.predictions(cell, "test"),
         run.genres,
+        by_seed=True,
         n_permutations=N_PERMUTATIONS,
-        seed=run.seed,
+        seed=run.seed % 2**63,
     )
     return {
         "own": own_row["macro_f1"],
@@ -151,7 +168,7 @@ def _gap(run: RunDirectory, cell: Cell) -> dict[str, Any]:
         "gap_low": gap.low,
         "gap_high": gap.high,
         "gap_p_value": gap.p_value,
-        "gap_n": gap.n,
+        "gap_n": cross_row["n"],
     }
 
 
@@ -162,10 +179,10 @@ class Ranking:
     Attributes
     ----------
     source, target, part : str
-    n : int
-        Clips.
+    n, n_seeds : int
+        Clips, and the seeds that all models share: those they are compared on.
     scores : dict of str to float
-        Macro-F1 of each model, best first.
+        Macro-F1 of each model, the mean over these seeds, best first.
     pairs : DataFrame
         As from `rank_models`.
     """
@@ -174,6 +191,7 @@ class Ranking:
     target: str
     part: str
     n: int
+    n_seeds: int
     scores: dict[str, float]
     pairs: pd.DataFrame
 
@@ -183,22 +201,38 @@ def rank_all(run: RunDirectory) -> list[Ranking]:
     rankings = []
     for source in run.sources:
         for target in run.targets:
-            found = {
-                model: row
-                for model in run.models
-                if (row := run.row(Cell(model, source, target))) is not None
-            }
-            if not found:
+            cells = [Cell(model, source, target) for model in run.models]
+            parts = {cell: part for cell in cells if (part := run.part(cell)) is not None}
+            seeds = run.seeds(parts)
+            if not parts or not seeds:
                 continue
-            part = str(next(iter(found.values()))["part"])
+            frames = {
+                cell.model: run.predictions(cell, part, seeds=seeds) for cell, part in parts.items()
+            }
             pairs = rank_models(
-                {m: run.predictions(Cell(m, source, target), part) for m in found},
+                frames,
                 run.genres,
+                by_seed=True,
                 n_permutations=N_PERMUTATIONS,
-                seed=run.seed,
+                seed=run.seed % 2**63,
             )
-            order = sorted(found, key=lambda name: -found[name]["macro_f1"])
-            scores = {name: float(found[name]["macro_f1"]) for name in order}
-            n = int(next(iter(found.values()))["n"])
-            rankings.append(Ranking(source, target, part, n, scores, pairs))
+            scores = {model: _mean_macro_f1(frame, run.genres) for model, frame in frames.items()}
+            first = next(iter(frames.values()))
+            rankings.append(
+                Ranking(
+                    source,
+                    target,
+                    next(iter(parts.values())),
+                    first["clip_id"].nunique(),
+                    len(seeds),
+                    dict(sorted(scores.items(), key=lambda item: -item[1])),
+                    pairs,
+                )
+            )
     return rankings
+
+
+def _mean_macro_f1(predictions: pd.DataFrame, genres: Sequence[str]) -> float:
+    counts = group_counts(predictions, genres, by_seed=True)
+    statistic = as_statistic("macro_f1")
+    return float(counts.values(statistic, counts.total()[np.newaxis])[0])

@@ -25,7 +25,7 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def interval(value: float, low: float, high: float) -> str:
+def interval(value: float, low: float, high: float, digits: int = 2) -> str:
     """A value with its interval.
 
     Examples
@@ -34,8 +34,8 @@ def interval(value: float, low: float, high: float) -> str:
     ('.35 [.28, .42]', '.35 [no interval]')
     """
     if low != low or high != high:
-        return f"{number(value)} [no interval]"
-    return f"{number(value)} [{number(low)}, {number(high)}]"
+        return f"{number(value, digits)} [no interval]"
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
 def p_words(p_value: float) -> str:

@@ -1,10 +1,12 @@
-"""The report's figures of what changed away from home and of training."""
+"""The report's figures: what changed away from home, how far to trust, how training went."""
 
 from typing import Any
 
 import pandas as pd
 
-from genrescope.figures import drop_figure, training_curve_figure
+from genrescope.evaluation.calibration import calibrate
+from genrescope.evaluation.cells import Cell
+from genrescope.figures import drop_figure, reliability_figure, training_curve_figure
 from genrescope.report.embedding import Embedder
 from genrescope.report.run_directory import RunDirectory
 
@@ -21,6 +23,31 @@ def drop_exhibit(drops: pd.DataFrame, embed: Embedder) -> str | None:
         "corpus.",
     )
     return embed.figure(figure)
+
+
+def reliability_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
+    """A reliability figure per source: targets below each other, models side by side.
+
+    Returns
+    -------
+    list of dict
+        `source` and `figure`.
+    """
+    found = []
+    for source in run.sources:
+        panels = {}
+        for target in run.targets:
+            for model in run.models:
+                cell = Cell(model, source, target)
+                part = run.part(cell)
+                if part is not None:
+                    panels[f"→ {target}", model] = calibrate(
+                        run.predictions(cell, part), run.genres, n_resamples=run.n_resamples
+                    )
+        if panels:
+            figure = reliability_figure(panels, title=f"Trained on {source}")
+            found.append({"source": source, "figure": embed.figure(figure)})
+    return found
 
 
 def curve_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:

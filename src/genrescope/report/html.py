@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from genrescope.files import write_text
-from genrescope.report.claims import check_claims
+from genrescope.report.claims.checking import check_claims
+from genrescope.report.claims.claims_file import load_claims
+from genrescope.report.claims.outcome import Outcome
+from genrescope.report.claims.text import figures
 from genrescope.report.comparisons import find_drops, rank_all
 from genrescope.report.conclusions import (
     answer,
@@ -13,12 +16,13 @@ from genrescope.report.conclusions import (
     ranking_sentences,
 )
 from genrescope.report.embedding import Embedder
-from genrescope.report.exhibits import curve_exhibits, drop_exhibit
+from genrescope.report.exhibits import curve_exhibits, drop_exhibit, reliability_exhibits
 from genrescope.report.ladders import ladder_exhibits
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.reasons import map_exhibits, shap_exhibits
 from genrescope.report.run_directory import RunDirectory
 from genrescope.report.sections import (
+    SCORES,
     confusion_blocks,
     corpus_facts,
     every_row,
@@ -74,7 +78,9 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "corpora": corpus_facts(run),
         "groups": result_groups(run),
         "every_row": every_row(run),
+        "score_names": SCORES,
         "n_seeds": int(run.results["seed"].nunique()),
+        "seeds_differ": run.results.groupby("model")["seed"].nunique().nunique() > 1,
         "drops": rows,
         "drop_figure": drop_exhibit(drops, embed),
         "ladders": ladder_exhibits(run, embed),
@@ -82,17 +88,18 @@ def _context(run: RunDirectory) -> dict[str, Any]:
             {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings
         ],
         "confusions": confusion_blocks(run),
+        "reliability": reliability_exhibits(run, embed),
         "shap": shap_exhibits(run, embed),
         "maps": map_exhibits(run, embed),
         "curves": curve_exhibits(run, embed),
-        "paper": _paper(run, drops, rankings),
+        "paper": _paper(run),
         "study_yaml": run.text("study.yaml"),
         "left_out": embed.left_out,
         "css": css(),
     }
 
 
-def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | None:
+def _paper(run: RunDirectory) -> dict[str, Any] | None:
     if run.info.get("reference") != "paper":
         return None
     paper = load_paper()
@@ -101,7 +108,17 @@ def _paper(run: RunDirectory, drops: Any, rankings: Any) -> dict[str, Any] | Non
         "citation": paper["citation"],
         "cells": compare_scores(run, paper),
         "shap": compare_shap(run, paper),
-        "claims": check_claims(run, paper, drops=drops, rankings=rankings),
+        "claims": [
+            {"outcome": outcome, "scores": _by_score(outcome)}
+            for outcome in check_claims(run, load_claims())
+        ],
         "n_cells": len(covered),
         "n_reported": int(covered["paper"].sum()),
     }
+
+
+def _by_score(outcome: Outcome) -> list[tuple[str, str, list[tuple[str, ...]]]]:
+    return [
+        (score, found, [(c.what, *figures(c)) for c in outcome.comparisons if c.score == score])
+        for score, found in outcome.by_score().items()
+    ]

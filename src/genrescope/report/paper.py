@@ -1,5 +1,6 @@
 """The paper's published figures beside a run's own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -42,10 +43,17 @@ class Counterpart:
     models: dict[str, str]
 
     @classmethod
-    def of(cls, run: RunDirectory, paper: dict[str, Any]) -> "Counterpart":
-        """Find the run's corpora by their format and its models by their kind."""
+    def of(cls, run: RunDirectory, formats: Mapping[str, str]) -> "Counterpart":
+        """Find the run's corpora by their format and its models by their kind.
+
+        Parameters
+        ----------
+        run : RunDirectory
+        formats : mapping of str to str
+            The format that each of the paper's corpora is read by.
+        """
         corpora = {}
-        for name, form in paper["corpora"].items():
+        for name, form in formats.items():
             same = [ours for ours, facts in run.corpora.items() if facts.get("format") == form]
             if same:
                 corpora[name] = name if name in same else same[0]
@@ -73,7 +81,7 @@ def compare_scores(run: RunDirectory, paper: dict[str, Any]) -> list[dict[str, A
         cell. `inside` tells whether the published value lies in the run's interval; it is None
         where there is no interval.
     """
-    counterpart = Counterpart.of(run, paper)
+    counterpart = Counterpart.of(run, paper["corpora"])
     rows = []
     for published in paper["cells"]:
         names = {key: published[key] for key in ("listing", "model", "source", "target", "n")}
@@ -135,7 +143,7 @@ def compare_shap(run: RunDirectory, paper: dict[str, Any]) -> dict[str, Any] | N
         open. None where the run explains no such model.
     """
     published = paper["shap"]
-    counterpart = Counterpart.of(run, paper)
+    counterpart = Counterpart.of(run, paper["corpora"])
     cell = counterpart.cell(published["model"], published["source"], published["source"])
     if cell is None:
         return None
@@ -180,7 +188,7 @@ def count_from_zero(name: str) -> str:
 
 def coverage(run: RunDirectory, paper: dict[str, Any]) -> pd.DataFrame:
     """Cells of the run by `model`, `source`, `target`; `paper`: whether the paper reports them."""
-    counterpart = Counterpart.of(run, paper)
+    counterpart = Counterpart.of(run, paper["corpora"])
     reported = {
         counterpart.cell(cell["model"], cell["source"], cell["target"]) for cell in paper["cells"]
     }

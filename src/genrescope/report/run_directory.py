@@ -1,7 +1,7 @@
 """A finished run directory as the report reads it: from the disk and from nothing else."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,13 @@ import pandas as pd
 
 from genrescope.errors import GenrescopeError
 from genrescope.evaluation.cells import Cell, read_predictions, select_part, source_members
-from genrescope.evaluation.significance import guesses
+from genrescope.evaluation.guesses import GUESSES
+from genrescope.evaluation.summary import (
+    GUESS_PREFIX,
+    summarise,
+    summarise_genres,
+    summarise_guess,
+)
 from genrescope.files import read_json
 
 CELL_KEYS = ["model", "source", "target"]
@@ -23,7 +29,8 @@ UNKNOWN_CULTURES = {"", "unknown"}
 class RunDirectory:
     """What `genrescope study` left in a folder.
 
-    Tests and figures speak of the first seed; `results` holds all of them.
+    Scores and tests are of all seeds, means with intervals from a bootstrap that draws a group with
+    its clips of every seed; explanations and confusion matrices are of the first seed.
 
     Attributes
     ----------
@@ -31,13 +38,15 @@ class RunDirectory:
     info : dict
         The content of `run.json`.
     results : DataFrame
-        The content of `results.csv`.
+        The content of `results.csv`, without the rows of guessing.
     """
 
     folder: Path
     info: dict[str, Any]
     results: pd.DataFrame
     _predictions: dict[Cell, pd.DataFrame] = field(default_factory=dict)
+    _scores: dict[tuple[Cell, str], dict[str, Any]] = field(default_factory=dict)
+    _guesses: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
@@ -54,7 +63,10 @@ class RunDirectory:
             raise GenrescopeError(
                 f"is not a finished run: {' and '.join(missing)} not found", path=folder
             )
-        return cls(folder, read_json(folder / "run.json"), _read_table(folder / "results.csv"))
+        results = _read_table(folder / "results.csv")
+        guessed = results["model"].str.startswith(GUESS_PREFIX)
+        models = results[~guessed].reset_index(drop=True)
+        return cls(folder, read_json(folder / "run.json"), models)
 
     @property
     def genres(self) -> list[str]:
@@ -63,7 +75,7 @@ class RunDirectory:
 
     @property
     def seed(self) -> int:
-        """The first seed, of which the report's tests and figures are."""
+        """The first seed, of which confusion matrices and explanations are."""
         return (
             int(self.info["seeds"][0])
             if self.info.get("seeds")
@@ -75,17 +87,17 @@ class RunDirectory:
         """Facts about each corpus, by name."""
         return dict(self.info["corpora"])
 
-    @cached_property
-    def first(self) -> pd.DataFrame:
-        """Rows of the first seed."""
-        return self.results[self.results["seed"] == self.seed].reset_index(drop=True)
+    @property
+    def n_resamples(self) -> int:
+        """Bootstrap draws behind each interval."""
+        return int(self.info.get("n_resamples", 1000))
 
     @cached_property
     def headline(self) -> pd.DataFrame:
-        """One row per cell: all clips where none was trained on, else the held-out ones."""
-        order = self.first.assign(rank=self.first["part"].map({"all": 0, "test": 1}))
+        """One row per cell with its part: all clips if none was trained on, else held-out ones."""
+        order = self.results.assign(rank=self.results["part"].map({"all": 0, "test": 1}))
         best = order.sort_values("rank", kind="stable").drop_duplicates(CELL_KEYS)
-        return best.sort_index().drop(columns="rank").reset_index(drop=True)
+        return best.sort_index()[[*CELL_KEYS, "part"]].reset_index(drop=True)
 
     @cached_property
     def models(self) -> list[str]:
@@ -106,30 +118,88 @@ class RunDirectory:
         """Kind of a model: `forest`, `boosting`, `cnn`."""
         return str(self.info.get("models", {}).get(model, {}).get("kind", model))
 
+    def part(self, cell: Cell, part: str | None = None) -> str | None:
+        """A part of a cell, the headline's where none is named; None if the run has not got it."""
+        table = self.headline if part is None else self.results[self.results["part"] == part]
+        match = table[self._of(cell, table)]
+        return None if match.empty else str(match["part"].iloc[0])
+
     def row(self, cell: Cell, part: str | None = None) -> dict[str, Any] | None:
-        """A cell's scores of the first seed; its headline part where none is named."""
-        table = self.headline if part is None else self.first[self.first["part"] == part]
-        match = table[
+        """A cell's scores over its seeds, as `summarise` gives them; None where it has none.
+
+        Its names and its part are among them. The part is the headline's where none is named.
+        """
+        known = self.part(cell, part)
+        if known is None:
+            return None
+        if (cell, known) not in self._scores:
+            names = {"model": cell.model, "source": cell.source, "target": cell.target}
+            scores = summarise(
+                self.predictions(cell, known), self.genres, n_resamples=self.n_resamples
+            )
+            self._scores[cell, known] = names | {"part": known} | scores
+        return dict(self._scores[cell, known])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The scores of every cell and part, as `row` gives them, with `majority_accuracy`."""
+        for names in self.results[[*CELL_KEYS, "part"]].drop_duplicates().to_dict("records"):
+            cell = Cell(*(str(names[key]) for key in CELL_KEYS))
+            row = self.row(cell, str(names["part"]))
+            if row is not None:
+                guess = self.guesses(cell, row["part"])
+                yield row | {"majority_accuracy": guess["accuracy"]["majority"]}
+
+    def genre_scores(self, cell: Cell, part: str) -> pd.DataFrame:
+        """A cell's scores by genre over its seeds, as `summarise_genres` gives them."""
+        predictions = self.predictions(cell, part)
+        return summarise_genres(predictions, self.genres, n_resamples=self.n_resamples)
+
+    @staticmethod
+    def _of(cell: Cell, table: pd.DataFrame) -> "pd.Series[bool]":
+        return (
             (table["model"] == cell.model)
             & (table["source"] == cell.source)
             & (table["target"] == cell.target)
-        ]
-        return None if match.empty else {str(k): v for k, v in match.iloc[0].items()}
+        )
 
-    def predictions(self, cell: Cell, part: str) -> pd.DataFrame:
-        """A cell's predictions of one evaluated part, of the first seed."""
+    def seeds(self, cells: Iterable[Cell]) -> list[int]:
+        """The seeds that all of some cells were tested with: those on which they are compared."""
+        common: set[int] | None = None
+        for cell in cells:
+            own = {int(seed) for seed in self.results.loc[self._of(cell, self.results), "seed"]}
+            common = own if common is None else common & own
+        return sorted(common or ())
+
+    def predictions(
+        self, cell: Cell, part: str, *, seeds: Collection[int] | None = None
+    ) -> pd.DataFrame:
+        """A cell's predictions of one evaluated part, of some seeds; of all where not given."""
         if cell not in self._predictions:
             path = self.folder / cell.folder / "predictions.csv"
             if not path.is_file():
                 raise GenrescopeError("is missing from the run", path=path)
-            frame = read_predictions(path)
-            self._predictions[cell] = frame[frame["seed"] == self.seed]
-        return select_part(self._predictions[cell], part)
+            self._predictions[cell] = read_predictions(path)
+        frame = self._predictions[cell]
+        if seeds is not None:
+            frame = frame[frame["seed"].isin(list(seeds))]
+        return select_part(frame, part)
 
     def guesses(self, cell: Cell, part: str) -> pd.DataFrame:
-        """What guessing scores on a cell's clips: index `majority`, `prior`, `uniform`."""
-        counts = self.predictions(cell, part)["genre"].value_counts()
-        return guesses({str(k): int(v) for k, v in counts.items()}).set_index("guess")
+        """What guessing scores on a cell's clips: index `majority`, `prior`, `uniform`.
+
+        Columns are those of `summarise_guess`.
+        """
+        key = (cell.source, cell.target, part)
+        if key not in self._guesses:
+            predictions = self.predictions(cell, part)
+            rows = {
+                guess: summarise_guess(
+                    predictions, self.genres, guess, n_resamples=self.n_resamples
+                )
+                for guess in GUESSES
+            }
+            self._guesses[key] = pd.DataFrame.from_dict(rows, orient="index")
+        return self._guesses[key]
 
     def crossing(self, source: str, target: str) -> str:
         """What lies between source and target: `cross-cultural`, or `cross-corpus`."""

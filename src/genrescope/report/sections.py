@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from genrescope.evaluation.cells import Cell
+from genrescope.evaluation.cells import Cell, evaluated_parts
 from genrescope.figures.confusion import recall_shares
 from genrescope.report.run_directory import RunDirectory
 
@@ -20,8 +20,7 @@ GROUP_WORDS = {
     "row": "row of the table (track and artist are not known)",
 }
 HOT = 0.74  # share of the score scale from which white text reads better than ink
-SCORES = ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa", "ece"]
-INTERVALS = ("accuracy", "macro_f1")
+SCORES = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1", "kappa", "ece")
 GUESSES = {"majority": "majority guess", "prior": "guess by shares", "uniform": "uniform guess"}
 
 
@@ -32,8 +31,8 @@ def heat_map(run: RunDirectory) -> dict[str, Any]:
     -------
     dict
         `targets`, `panels` (model, rows of source and cells) and `guesses`, a row per target and
-        part. A cell is None where the run has none, else a row of `results.csv` with `guess` (the
-        best guess's macro-F1) and `hot` (print in white).
+        part. A cell is None where the run has none, else its scores with `guess` (the best guess's
+        macro-F1) and `hot` (print in white).
     """
     guess_rows: dict[tuple[str, str], dict[str, Any]] = {}
     panels = []
@@ -113,42 +112,36 @@ def _split_sizes(run: RunDirectory) -> dict[str, dict[str, int]]:
 
 
 def result_groups(run: RunDirectory) -> list[dict[str, Any]]:
-    """All scores, grouped by source, target and part, what guessing scores among them.
+    """All scores over all seeds, by source, target and part, what guessing scores among them.
 
-    With several seeds a score is the mean over seeds and `<score>_sd` its standard deviation;
-    intervals are left out, being of one seed each.
+    Returns
+    -------
+    list of dict
+        `source`, `target`, `part`, `models` (a row of `summarise` per model) and `guesses` (the
+        same, with the guess's `name`).
     """
     groups = []
-    keys = ["source", "target", "part"]
-    for (source, target, part), rows in run.results.groupby(keys, sort=False):
-        models = []
-        for model, of_model in rows.groupby("model", sort=False):
-            row: dict[str, Any] = {"model": model, "n": int(of_model["n"].iloc[0])}
-            for name in SCORES:
-                row[name] = float(of_model[name].mean())
-                if len(of_model) > 1:
-                    row[f"{name}_sd"] = float(of_model[name].std())
-                elif name in INTERVALS:
-                    row[f"{name}_low"] = float(of_model[f"{name}_low"].iloc[0])
-                    row[f"{name}_high"] = float(of_model[f"{name}_high"].iloc[0])
-            models.append(row)
-        cell = Cell(str(models[0]["model"]), str(source), str(target))
-        guess = run.guesses(cell, str(part))
-        groups.append(
-            {
-                "source": source,
-                "target": target,
-                "part": part,
-                "n": models[0]["n"],
-                "models": sorted(models, key=lambda row: run.models.index(row["model"])),
-                "guesses": [
-                    {"name": words, **guess.loc[name].to_dict()} for name, words in GUESSES.items()
-                ],
-            }
-        )
-    order = {name: place for place, name in enumerate(run.sources)}
-    ends = {name: place for place, name in enumerate(run.targets)}
-    return sorted(groups, key=lambda group: (order[group["source"]], ends[group["target"]]))
+    for source in run.sources:
+        for target in run.targets:
+            for part in evaluated_parts(source, target):
+                cells = [Cell(model, source, target) for model in run.models]
+                found = [(cell, row) for cell in cells if (row := run.row(cell, part)) is not None]
+                if not found:
+                    continue
+                guess = run.guesses(found[0][0], part)
+                groups.append(
+                    {
+                        "source": source,
+                        "target": target,
+                        "part": part,
+                        "models": [row for _, row in found],
+                        "guesses": [
+                            {"name": words, **guess.loc[name].to_dict()}
+                            for name, words in GUESSES.items()
+                        ],
+                    }
+                )
+    return groups
 
 
 def every_row(run: RunDirectory) -> list[dict[str, Any]]:
@@ -163,8 +156,8 @@ def confusion_blocks(run: RunDirectory) -> list[dict[str, Any]]:
     -------
     list of dict
         `source`, `target`, `part`, `n`, `guess` (what guessing scores), `matrices` (model, rows
-        of genre, support, cells of count, share, right and hot) and `classes` (genre, support,
-        one dict of precision, recall and f1 per model).
+        of genre, support, cells of count, share, right and hot) and `classes` (genre, support and
+        its share, and per model a row of `summarise_genres`).
     """
     blocks = []
     for source in run.sources:
@@ -184,7 +177,7 @@ def confusion_blocks(run: RunDirectory) -> list[dict[str, Any]]:
                     "n": int(row["n"]),
                     "guess": run.guesses(cell, str(row["part"])).T.to_dict(),
                     "matrices": shown,
-                    "classes": _class_rows(run, [cell for cell, _ in found]),
+                    "classes": _class_rows(run, [cell for cell, _ in found], str(row["part"])),
                 }
             )
     return blocks
@@ -220,12 +213,16 @@ def _matrix(run: RunDirectory, cell: Cell) -> dict[str, Any] | None:
     return {"model": cell.model, "genres": [str(name) for name in table.columns], "rows": rows}
 
 
-def _class_rows(run: RunDirectory, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    reports = [run.json(*cell.folder.parts, "report.json") for cell in cells]
-    rows = []
-    for genre in run.genres:
-        found = [(report or {}).get(genre) for report in reports]
-        known = next((own for own in found if own), None)
-        if known is not None:
-            rows.append({"genre": genre, "support": int(known["support"]), "models": found})
-    return rows
+def _class_rows(run: RunDirectory, cells: Sequence[Cell], part: str) -> list[dict[str, Any]]:
+    tables = [run.genre_scores(cell, part) for cell in cells]
+    clips = run.predictions(cells[0], part).drop_duplicates("clip_id")["genre"].value_counts()
+    return [
+        {
+            "genre": genre,
+            "support": int(clips[genre]),
+            "share": float(clips[genre] / clips.sum()),
+            "models": [table.loc[genre].to_dict() for table in tables],
+        }
+        for genre in run.genres
+        if genre in clips
+    ]

@@ -11,10 +11,9 @@ from genrescope.evaluation.counts import (
     GroupCounts,
     bootstrap,
     group_counts,
-    metrics_of,
     percentile_interval,
 )
-from genrescope.evaluation.differences import check_metric
+from genrescope.evaluation.differences import as_statistic
 
 REST, TOTAL = "what remains", "in all"
 LADDER_COLUMNS = ["name", "score", "low", "high", "drop", "drop_low", "drop_high"]
@@ -98,7 +97,7 @@ def climb(
     >>> steps[["name", "score", "drop"]].round(2).values.tolist()
     [['at home', 1.0, nan], ['shorter', 0.67, 0.33], ['away', 0.67, 0.0], ['in all', 0.67, 0.33]]
     """
-    check_metric(metric)
+    statistic = as_statistic(metric)
     counts = [group_counts(rung.answers, genres) for rung in rungs]
     _check_same_clips(rungs)
     target = [place for place, rung in enumerate(rungs) if rung.of_target]
@@ -111,8 +110,8 @@ def climb(
         for place, rung in enumerate(rungs):
             if rung.target_shares and target:
                 matrices[place] = with_shares(matrices[place], matrices[target[-1]].sum(axis=-1))
-    scores = np.array([metrics_of(total)[metric][0] for total in totals])
-    resampled = np.array([metrics_of(found)[metric] for found in drawn])
+    scores = np.array([statistic(total)[0] for total in totals])
+    resampled = np.array([statistic(found) for found in drawn])
     facts = [
         {
             "name": rung.name,

@@ -50,7 +50,7 @@ def climb_study(
         pair = steps.make_alike(home, away)
         for cell in of_pair:
             if kinds[cell.model] == "log_mels":
-                seeds = config.split.seeds
+                seeds = config.seeds_of(cell.model)
                 folds = split_folds(functools.partial(load, cell), home, seeds=seeds)
                 steps.climb(cell.model, pair, folds, None, inputs={"seeds": list(seeds)})
                 continue

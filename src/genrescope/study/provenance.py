@@ -95,13 +95,17 @@ def provenance(
         "platform": platform.platform(),
         "versions": library_versions(),
         "seeds": list(config.split.seeds),
+        "n_resamples": config.evaluation.n_resamples,
         "reference": config.reference,
         "genres": list(genres),
         "taxonomy": taxonomy.name,
         "corpora": {name: _corpus(material) for name, material in materials.items()},
         "sources": list(config.sources),
         "targets": list(config.targets),
-        "models": {name: _model(settings) for name, settings in config.models.items()},
+        "models": {
+            name: _model(settings) | {"seeds": list(config.seeds_of(name))}
+            for name, settings in config.models.items()
+        },
         "skipped": [dict(item) for item in skipped],
         "warnings": list(warnings),
     }

@@ -16,6 +16,7 @@ from genrescope.models.bundle import load_bundle
 from genrescope.report.html import write_report
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
+from genrescope.study.guessing import score_guesses
 from genrescope.study.ladder_steps import LadderSteps
 from genrescope.study.material import Material, prepare_materials
 from genrescope.study.provenance import now, provenance, write_records
@@ -38,7 +39,7 @@ class StudyResult:
     report : pathlib.Path
         Its report.
     results : DataFrame
-        A row per model, source, target, evaluated part and seed.
+        A row per model, source, target, evaluated part and seed, as `results.csv` has them.
     failures : DataFrame
         Everything that could not be used: `corpus`, `path`, `reason`, `kind`.
     skipped : list of dict
@@ -138,6 +139,14 @@ class _Study:
         ]
         if not rows:
             raise TrainingError(f"the study has no cell: {self.skipped[0]['reason']}")
+        rows += score_guesses(
+            config,
+            rows,
+            out=self.out,
+            ledger=self.ledger,
+            step_of=_test_step,
+            genres=self.genres,
+        )
         results = pd.DataFrame(rows, columns=pd.Index(RESULT_COLUMNS))
         write_csv(self.out / "results.csv", results)
         for name, source in trained:
@@ -204,9 +213,9 @@ class _Study:
         return self._load(self._bundle(name, source, seed)).model
 
     def _train(self, name: str, source: str) -> bool:
-        """Train a model of every seed; False, with the reason noted, where its clips do not do."""
+        """Train a model with each of its seeds; False, the reason noted, if its clips do not do."""
         config = self.config
-        for seed in config.split.seeds:
+        for seed in config.seeds_of(name):
             folder = self._bundle(name, source, seed)
             train = functools.partial(
                 train_bundle,
@@ -223,7 +232,7 @@ class _Study:
                 n_resamples=config.evaluation.n_resamples,
             )
             inputs = {
-                "model": config.models[name].model_dump(),
+                "model": config.models[name].model_dump(exclude={"seeds"}),
                 "members": {m: self.digests[m] for m in source_members(source)},
                 "taxonomy": self.taxonomy.to_dict(),
                 "genres": self.genres,
@@ -241,21 +250,21 @@ class _Study:
         inputs = {
             "trained": [
                 self.ledger.key(_train_step(cell.model, cell.source, seed))
-                for seed in config.split.seeds
+                for seed in config.seeds_of(cell.model)
             ],
             "members": {m: self.digests[m] for m in source_members(cell.target)},
             "genres": self.genres,
             "n_resamples": config.evaluation.n_resamples,
         }
         folder = self.out / cell.folder
-        step = f"test {cell.model} trained on {cell.source} on {cell.target}"
+        step = _test_step(cell)
         write = functools.partial(
             write_cell,
             folder,
             cell,
             self._members(cell.target),
             load=functools.partial(self._model, cell.model, cell.source),
-            seeds=config.split.seeds,
+            seeds=config.seeds_of(cell.model),
             genres=self.genres,
             n_resamples=config.evaluation.n_resamples,
         )
@@ -326,6 +335,10 @@ class _Study:
         self, reason: str, *, model: str, source: str | None = None, target: str | None = None
     ) -> None:
         self.skipped.append({"model": model, "source": source, "target": target, "reason": reason})
+
+
+def _test_step(cell: Cell) -> str:
+    return f"test {cell.model} trained on {cell.source} on {cell.target}"
 
 
 def _train_step(name: str, source: str, seed: int) -> str:
