@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
@@ -20,6 +20,7 @@ def test_the_temperature_that_made_the_classes_is_found(temperature):
     assert found == pytest.approx(temperature, rel=0.05)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
 def test_the_temperature_follows_the_unit_of_the_scores(seed, unit):
     scores = np.random.default_rng(seed).normal(size=(40, 3))

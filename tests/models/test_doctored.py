@@ -356,7 +356,9 @@ def test_doctored_trees_of_members_are_refused(save):
         ({"linear": 5}, "members.linear: its parameters are no mapping"),
         ({"linear": {"C": -1}}, "members.linear: The 'C' parameter"),
         ({}, "members are none"),
-        ([], "'members' parameter"),
+        ([], "members are none"),
+        (["linear", "svm"], "lists the file 'boosting.ubj'"),
+        ("linear", "'members' parameter"),
     ],
 )
 def test_a_description_of_other_members_is_refused(save, members, sentence):

@@ -27,6 +27,13 @@ def test_without_validation_clips_it_is_the_mean_of_its_members():
     assert model.temperature_ == 1.0 and (model.temperatures_ == 1).all()
 
 
+def test_kinds_alone_are_members_with_their_defaults():
+    X, y = clips(60)
+    named = create_model("ensemble", members=["svm", "linear"]).fit(X, y)
+    told = create_model("ensemble", members={"linear": {}, "svm": {}}).fit(X, y)
+    assert np.array_equal(named.predict_proba(X), told.predict_proba(X))
+
+
 def test_validation_clips_calibrate_each_member_and_the_vote():
     X, y = clips()
     held, held_y = clips(seed=1)
@@ -85,7 +92,9 @@ def test_the_seed_reaches_the_members_and_the_threads_change_nothing():
         ({"ensemble": {}}, "members.ensemble: a member takes vectors and is no ensemble itself"),
         ({"svm": None}, "members.svm: its parameters are no mapping"),
         ({}, "members are none"),
-        (["linear"], "'members' parameter of EnsembleClassifier"),
+        (["linear", "linear"], "members name a kind twice"),
+        (["linear", ["svm"]], "there is no model"),
+        (None, "'members' parameter of EnsembleClassifier"),
     ],
 )
 def test_members_that_cannot_vote_are_refused(members, sentence):

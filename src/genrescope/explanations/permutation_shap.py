@@ -38,12 +38,12 @@ def permutation_shap(
 ) -> Sampled:
     """Estimate Shapley values by antithetic permutation sampling.
 
-    Mitchell et al. 2022, "Sampling permutations for Shapley value estimation", section 4.1: in a
-    random order the features of a background clip are replaced by those of the explained clip,
-    and each feature gets what the mean answer gains at its turn; the reverse order is gone
-    through as well. Along every order the gains add up to the answer less the baseline, so the
-    sum is right by construction and says nothing of the error of its parts. One order and its
-    reverse are exact for answers in which at most two features interact.
+    Mitchell et al. 2022, "Sampling permutations for Shapley value estimation": in a random order
+    the features of a background clip are replaced by those of the explained clip, and each
+    feature gets what the mean answer gains at its turn; the reverse order is gone through as
+    well. Along every order the gains add up to the answer less the baseline, so the sum is right
+    by construction and says nothing of the error of its parts. One order and its reverse are
+    exact for answers in which at most two features interact.
 
     The numbers are those that `shap.PermutationExplainer` estimates. That one compiles its loops
     for some ten seconds in each process and draws from numpy's global generator, on which other

@@ -178,7 +178,7 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
         A linear model: `weight * (value - mean)`, exact where an unknown feature is replaced by
         its values in the training clips independently of the others (Štrumbelj and Kononenko
         2014, "Explaining prediction models and individual predictions with feature
-        contributions", equation 8).
+        contributions").
     `permutation_shap`
         Any other: estimated from 5 random orders of the features and their reverses, with 32
         training clips as background, 750 evaluations per background clip for 75 features.

@@ -26,7 +26,7 @@ class BundleInfo(BaseModel):
     ----------
     format_version : int
     kind : str
-        Of the model: `forest`, `boosting`, `cnn`.
+        Of the model: a key of `genrescope.models.MODELS`.
     input : str
         `vectors` or `log_mels`.
     input_shape : tuple of int

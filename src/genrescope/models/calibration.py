@@ -14,8 +14,8 @@ def fit_temperature(scores: npt.ArrayLike, codes: npt.ArrayLike) -> float:
     Guo et al. 2017, "On calibration of modern neural networks", section 4.2: one number, so that
     some dozen clips are enough and no clip's most probable class changes. The cross-entropy is
     taken against smoothed classes, `(n_c + 1) / (n_c + n_classes)` for the true one and the rest
-    shared by the others, as Platt 1999, "Probabilistic outputs for support vector machines",
-    equation 1, does for two: without it, scores that are right throughout would become certainty.
+    shared by the others, as Platt 1999, "Probabilistic outputs for support vector machines", does
+    for two: without it, scores that are right throughout would become certainty.
 
     Parameters
     ----------

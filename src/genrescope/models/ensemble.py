@@ -1,6 +1,6 @@
 """Several kinds of models that vote, each made to mean what it says first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-DEFAULT_MEMBERS: dict[str, dict[str, Any]] = {"linear": {}, "svm": {}, "boosting": {}}
 LEAST = 1e-4  # a probability below it counts as it: a tree that never saw a case says 0
 
 
@@ -39,9 +38,10 @@ class EnsembleClassifier(GenreClassifier):
 
     Parameters
     ----------
-    members : dict, optional
-        Kind of each member and its parameters, each kind once, all of vectors. Where not given,
-        one of each family: `linear`, `svm` and `boosting` with their defaults.
+    members : sequence of str, or dict
+        Kinds of the members, all of vectors and each once; with a dict, the parameters of each.
+        By default one of each family: a linear model, a kernel machine and trees. One member
+        alone is that model, calibrated.
     n_jobs : int, optional
         Threads of the members that have such a parameter.
     random_state : int, RandomState or None
@@ -73,14 +73,14 @@ class EnsembleClassifier(GenreClassifier):
     weights_file: ClassVar[str] = "ensemble.npz"
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "members": [dict, None],
+        "members": [dict, list, tuple],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
     def __init__(
         self,
-        members: Mapping[str, Mapping[str, Any]] | None = None,
+        members: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("linear", "svm", "boosting"),
         *,
         n_jobs: int | None = None,
         random_state: Any = 0,
@@ -107,9 +107,15 @@ class EnsembleClassifier(GenreClassifier):
         self._create_members(0)
 
     def _create_members(self, seed: int) -> dict[str, GenreClassifier]:
-        members = DEFAULT_MEMBERS if self.members is None else self.members
-        if not members:
+        if not self.members:
             raise ConfigError("members are none: an ensemble needs one or more")
+        if len(set(map(str, self.members))) != len(self.members):
+            raise ConfigError("members name a kind twice")
+        members: Mapping[str, Any] = (
+            self.members
+            if isinstance(self.members, Mapping)
+            else {str(kind): {} for kind in self.members}
+        )
         created = {}
         # In the order of their names, which a bundle's description keeps whatever wrote it.
         for kind, params in sorted(members.items()):

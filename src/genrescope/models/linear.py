@@ -24,9 +24,10 @@ class LinearClassifier(GenreClassifier):
     """Logistic regression over standardised features, one weight a feature and class.
 
     The weights are those of least cross-entropy with an L2 penalty (Hastie, Tibshirani and
-    Friedman 2009, "The elements of statistical learning", section 4.4). Cross-entropy is a proper
-    score, so the probabilities are the fit's own and are not calibrated afterwards. With balanced
-    weights they are those of genres that are equally frequent.
+    Friedman 2009, "The elements of statistical learning", section 4.4). The probabilities are the
+    fit's own; with balanced weights they are those of genres that are equally frequent. The weaker
+    the penalty, the surer they are of artists the model has not heard; an `EnsembleClassifier` with
+    this one member calibrates them.
 
     Parameters
     ----------

@@ -85,8 +85,8 @@ class SvmClassifier(GenreClassifier):
     C : float
         Penalty on clips inside the margin or beyond it; scikit-learn's default of 1.
     gamma : {"scale"} or float
-        Inverse width of the kernel over standardised features. `scale`: 1 / n_features, times
-        n_features over the number of features that vary.
+        Inverse width of the kernel over standardised features. `scale`, scikit-learn's default:
+        1 over the number of features that vary.
     class_weight : {"balanced"}, dict or None
         Weights of the classes. None: as frequent as they are.
     random_state : int, RandomState or None

@@ -14,7 +14,7 @@ def vote(probabilities: pd.DataFrame, tracks: npt.ArrayLike) -> pd.DataFrame:
     one could multiply: neighbouring pieces of a track are far from independent, so the product
     would count the same evidence many times over, and one piece with a probability near 0, an
     intro or a break, would overrule all others. The sum is the rule least sensitive to such errors
-    (Kittler et al. 1998, "On combining classifiers", section 4).
+    (Kittler et al. 1998, "On combining classifiers").
 
     Parameters
     ----------
