@@ -9,9 +9,9 @@ inner folds moves in leaps, and a loss of probabilities does not.
 
 The candidates were written down before any outer fold was scored. What they are made of was tried
 on inner folds of the first outer fold's training clips, so that this fold alone is wholly unseen
-by whoever wrote the list: the two feature sets, penalties, kernels,
-weights of genres, trees, votes. Left out, because there they lost or gained nothing, are shrinkage
-LDA, principal components, features without level or without chroma, clipped and rank-normalised
+by whoever wrote the list: the two feature sets, penalties, kernels, weights of genres, trees,
+votes. Left out, because there they lost, or gained less than a hundredth, are shrinkage LDA,
+principal components, features without level or without chroma, clipped and rank-normalised
 features, and finer modulation bands; weights that count every artist alike gained a hundredth, but
 no kind of model takes such weights. After the first run the defaults of the kind `linear` became
 what it had chosen.
