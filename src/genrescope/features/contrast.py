@@ -56,7 +56,8 @@ def spectral_contrast(clip: Spectrum) -> Doubles:
     begins = [0, *(end - 1 for end in ends)]
     for band, begin in enumerate(begins):
         last = band == N_CONTRAST - 1
-        bins = np.sort(by_frame[:, begin : None if last else begins[band + 1]], axis=1)
+        bins = by_frame[:, begin : None if last else begins[band + 1]]
+        bins.sort(axis=1)
         count = max(1, round(SHARE * (bins.shape[1] + (not last))))
         valleys[band] = np.sqrt(bins[:, :count]).mean(axis=1)
         peaks[band] = np.sqrt(bins[:, -count:]).mean(axis=1)

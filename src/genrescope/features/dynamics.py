@@ -57,10 +57,10 @@ def dynamics(clip: Spectrum, levels: Doubles) -> Dynamics:
     3.0
     """
     mean = float(levels.mean())
-    peak = float(np.abs(clip.y).max())
+    peak = max(float(clip.y.max()), -float(clip.y.min()))
     if mean < SMALLEST or peak < SMALLEST:
         return Dynamics(0.0, 0.0, 0.0)
-    whole = float(np.sqrt(np.mean(np.square(clip.y, dtype=np.float64))))
+    whole = float(np.sqrt(np.vdot(clip.y, clip.y) / len(clip.y)))
     return Dynamics(
         variation=float(levels.std()) / mean,
         low_energy=float(np.mean(levels < mean)),

@@ -2,9 +2,8 @@
 
 The 75 say where a sound lies on average and how far it strays. These say how it moves from frame to
 frame, which rhythms its levels follow, how clear its tones are, and how its harmony is built, in
-numbers that neither the volume nor, where harmony is concerned, the key of a recording changes.
-Means of deltas and of tonal centroids are left out: a mean slope is the difference between the two
-ends of a clip, a mean centroid is its key.
+numbers that the volume of a recording does not change. Means of deltas and of tonal centroids are
+left out: a mean slope is the difference between the two ends of a clip, a mean centroid is its key.
 """
 
 import numpy as np

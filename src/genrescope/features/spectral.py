@@ -235,6 +235,6 @@ def spectral_flatness_db(clip: Spectrum) -> Doubles:
     """
     power = np.maximum(clip.power, np.float32(ZERO))
     arithmetic = np.log10(power.mean(axis=0, dtype=np.float64))
-    geometric = np.log10(power).mean(axis=0, dtype=np.float64)
+    geometric = np.log10(power, out=power).mean(axis=0, dtype=np.float64)
     flatness: Doubles = 10 * (geometric - arithmetic)
     return flatness

@@ -1,4 +1,4 @@
-"""What chroma says of harmony whatever the key: how it moves, and which intervals it favours."""
+"""What chroma says of harmony: how it moves, and which intervals it favours in whatever key."""
 
 import numpy as np
 
