@@ -75,7 +75,7 @@ def held_out_for_stopping(clips: pd.DataFrame) -> np.ndarray:
 
 def cross_validate(
     kind: str, params: dict[str, Any], X: Any, clips: pd.DataFrame, apart: str
-) -> Any:
+) -> pd.DataFrame:
     genres = sorted(clips["genre"].unique())
     answers = []
     for train, test in folds(clips, apart):
@@ -87,7 +87,7 @@ def cross_validate(
             train = train[~stop]
         model.fit(take(X, train), clips["genre"].to_numpy(object)[train], validation=validation)
         answers.append(predict_cell(model, take(X, test), clips.iloc[test], genres))
-    return score(pd.concat(answers, ignore_index=True), genres)
+    return pd.concat(answers, ignore_index=True)
 
 
 def take(X: Any, rows: np.ndarray) -> Any:
@@ -119,7 +119,8 @@ def main() -> None:
         params: dict[str, Any] = {"epochs": arguments.epochs} if kind == "cnn" else {}
         X = inputs[create_model(kind, **params).input]
         for apart in ("artists", "tracks", "nothing"):
-            row = cross_validate(kind, params, X, clips, apart)
+            found = cross_validate(kind, params, X, clips, apart)
+            row = score(found, sorted(clips["genre"].unique()))
             print(
                 f"{kind:<9} apart: {apart:<8} n {row['n']}  macro-F1 {row['macro_f1']:.3f} "
                 f"[{row['macro_f1_low']:.3f}, {row['macro_f1_high']:.3f}]  "
