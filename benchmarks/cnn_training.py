@@ -10,14 +10,15 @@ held-out clips, without their genres. Intervals are over tracks.
 
     python benchmarks/cnn_training.py augmentation adaptation [--epochs 40] [--folds 5]
                                       [--batch-size 32] [--precision bfloat16] [--threads 1]
-                                      [--methods none adabn ...] [--coral-weight 1]
+                                      [--methods none adabn ...] [--targets mix stem padded]
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,6 +53,7 @@ STRENGTHS = {
 
 PARTS: tuple[Part, ...] = ("bass", "drums", "harmonic", "high")
 SHORT_S = 3.0
+TARGETS = ("mix", "stem", "padded")
 
 
 def show(title: str, answers: dict[str, list[pd.DataFrame]], baseline: str) -> None:
@@ -91,8 +93,8 @@ def augmentation(data: Path, params: dict[str, Any], n_folds: int) -> None:
         show(f"augmentation, {number} of 5 folds, artists apart", answers, "plain")
 
 
-def changed_clips(data: Path) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """The clips of `gtzan_mini`, and log-mels of each as it is and changed in two ways."""
+def changed_clips(data: Path, targets: list[str]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The clips of `gtzan_mini`, and log-mels of each as it is and changed as the targets say."""
     audio = AudioSettings()
     corpus = index_corpus(
         "gtzan",
@@ -105,34 +107,37 @@ def changed_clips(data: Path) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     clips = corpus.clips.reset_index(drop=True)
     clips["group"] = clips["track"]
     short = int(SHORT_S * audio.sample_rate)
-    found: dict[str, list[np.ndarray]] = {"mix": [], "stem": [], "padded": []}
-    for number, clip in enumerate(clips.itertuples()):
-        y = load_clip(clip.path, start_s=clip.start_s, duration_s=clip.duration_s)
-        part = PARTS[number % len(PARTS)]
-        found["mix"].append(y)
-        found["stem"].append(shorten(stem_like(y, part), samples=short))
-        found["padded"].append(shorten(y, samples=short, how="pad"))
+    waveforms = [
+        load_clip(c.path, start_s=c.start_s, duration_s=c.duration_s) for c in clips.itertuples()
+    ]
+    change: dict[str, Callable[[np.ndarray, Part], np.ndarray]] = {
+        "mix": lambda y, _: y,
+        "stem": lambda y, part: shorten(stem_like(y, part), samples=short),
+        "padded": lambda y, _: shorten(y, samples=short, how="pad"),
+    }
     maps = {
-        name: np.concatenate([extract(y[np.newaxis], vectors=False).log_mels for y in waveforms])
-        for name, waveforms in found.items()
+        name: np.concatenate(
+            [
+                extract(change[name](y, part)[np.newaxis], vectors=False).log_mels
+                for y, part in zip(waveforms, cycle(PARTS), strict=False)
+            ]
+        )
+        for name in dict.fromkeys(["mix", *targets])
     }
     return clips, maps
 
 
 def adaptation(
-    data: Path, params: dict[str, Any], n_folds: int, methods: list[str], coral_weight: float
+    data: Path, params: dict[str, Any], n_folds: int, methods: list[str], targets: list[str]
 ) -> None:
-    clips, maps = changed_clips(data)
+    clips, maps = changed_clips(data, targets)
     genres, y = sorted(clips["genre"].unique()), clips["genre"].to_numpy(object)
     source = maps["mix"]
-    answers: dict[str, dict[str, list[pd.DataFrame]]] = {name: {} for name in maps}
+    answers: dict[str, dict[str, list[pd.DataFrame]]] = {name: {} for name in targets}
     for number, (train, test) in enumerate(list(folds(clips, "tracks"))[:n_folds], start=1):
         plain = create_model("cnn", **params).fit(source[train], y[train])
-        for name, method in product(maps, methods):
-            if (name, method) == ("mix", "deep_coral"):
-                continue
-            how = {"weight": coral_weight} if method == "deep_coral" else {}
-            adapting = create_adaptation(method, takes="log_mels", **how)
+        for name, method in product(targets, methods):
+            adapting = create_adaptation(method, takes="log_mels")
             adapting.fit(source[train], y[train], maps[name][test])
             if method == "deep_coral":
                 fresh = create_model("cnn", **params)
@@ -155,7 +160,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--methods", nargs="+", default=list(methods_of("log_mels")))
-    parser.add_argument("--coral-weight", type=float, default=1.0)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     arguments = parser.parse_args()
     data = os.environ.get("GENRESCOPE_DATA")
     if not data:
@@ -171,7 +176,7 @@ def main() -> None:
         augmentation(Path(data), params, arguments.folds)
     if "adaptation" in arguments.parts:
         methods = list(dict.fromkeys(["none", *arguments.methods]))
-        adaptation(Path(data), params, arguments.folds, methods, arguments.coral_weight)
+        adaptation(Path(data), params, arguments.folds, methods, arguments.targets)
 
 
 if __name__ == "__main__":

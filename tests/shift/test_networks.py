@@ -265,7 +265,7 @@ def test_a_seed_decides_deep_coral(source, target):
         return model.fit(source, target.X).model_
 
     one, two = train(), train()
-    assert same(state_of(one), state_of(two)) and one.get_params()["deep_coral"] == 1.0
+    assert same(state_of(one), state_of(two)) and one.get_params()["deep_coral"] == 1000.0
 
 
 def test_unlabelled_clips_and_their_weight_belong_together(source):
