@@ -310,6 +310,9 @@ def test_a_method_is_refused_by_the_other_models(method, kind, sentence, source)
 def test_what_does_not_fit_the_network_is_refused(network, source):
     with pytest.raises(ConfigError, match="blocks is 4"):
         adapt_batch_norm(network, source.X, blocks=4)
+    for weights in ([1.0], [-1.0, *np.ones(59)], np.zeros(60)):
+        with pytest.raises(ValueError, match="one number from 0 on for each of 60 clips"):
+            adapt_batch_norm(network, source.X, weights=weights)
     with pytest.raises(ValueError, match="the network takes"):
         adapt_batch_norm(network, np.zeros((2, 8, 16), np.float32))
     with pytest.raises(TrainingError, match="16 x 16 features and the target 16 x 8"):

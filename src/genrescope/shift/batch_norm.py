@@ -52,7 +52,8 @@ def adapt_batch_norm(
     ConfigError
         Where the network has no so many blocks.
     ValueError
-        Where the spectrograms are not of the network's size or hold no numbers.
+        Where the spectrograms are not of the network's size, hold NaN or infinity, or the weights
+        are not one for each.
 
     Examples
     --------
@@ -69,6 +70,8 @@ def adapt_batch_norm(
     if maps.shape[1:] != model.input_shape_:
         raise ValueError(f"X has maps of {maps.shape[1:]}, the network takes {model.input_shape_}")
     counted = np.ones(len(maps)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if counted.shape != (len(maps),) or not (counted >= 0).all() or not counted.sum() > 0:
+        raise ValueError(f"weights are one number from 0 on for each of {len(maps)} clips")
     adapted, device = copy.deepcopy(model), pick_device(model.device)
     network = adapted.network_.to(device).eval()
     with threads(model.n_jobs), torch.inference_mode():

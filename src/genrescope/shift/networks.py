@@ -68,13 +68,13 @@ class BandStatistics(NetworkAdaptation):
 
     Attributes
     ----------
-    source_, target_bands_ : tuple of torch.Tensor [shape=(n_mels, 1)]
+    source_bands_, target_bands_ : tuple of torch.Tensor [shape=(n_mels, 1)]
         Mean and deviation by band, decibels.
     """
 
     def _learn(self, source: Maps, labels: npt.NDArray[Any], target: Maps) -> None:
         super()._learn(source, labels, target)
-        self.source_, self.target_bands_ = (
+        self.source_bands_, self.target_bands_ = (
             standardisation(maps, "band") for maps in (source, target)
         )
 
@@ -86,7 +86,7 @@ class BandStatistics(NetworkAdaptation):
         """
         adapted = copy.deepcopy(model)
         network = adapted.network_
-        (mean, deviation), (target_mean, target_deviation) = self.source_, self.target_bands_
+        (mean, deviation), (target_mean, target_deviation) = self.source_bands_, self.target_bands_
         ratio = target_deviation / deviation
         network.mean = target_mean - ratio * (mean - network.mean)
         network.scale = network.scale * ratio
