@@ -81,8 +81,14 @@ def held_out_for_validation(clips: pd.DataFrame) -> np.ndarray:
 
 
 def cross_validate(
-    kind: str, params: dict[str, Any], X: Any, clips: pd.DataFrame, apart: str, *, hold_out: bool
-) -> tuple[dict[str, float], dict[str, float]]:
+    kind: str,
+    params: dict[str, Any],
+    X: Any,
+    clips: pd.DataFrame,
+    apart: str,
+    *,
+    hold_out: bool = False,
+) -> pd.DataFrame:
     genres = sorted(clips["genre"].unique())
     answers = []
     for train, test in folds(clips, apart):
@@ -94,9 +100,7 @@ def cross_validate(
             train = train[~stop]
         model.fit(take(X, train), clips["genre"].to_numpy(object)[train], validation=validation)
         answers.append(predict_cell(model, take(X, test), clips.iloc[test], genres))
-    answered = pd.concat(answers, ignore_index=True)
-    tracks = clips.set_index("clip_id").loc[answered["clip_id"], "track"].to_numpy()
-    return score(answered, genres), score(by_track(answered, tracks, genres), genres)
+    return pd.concat(answers, ignore_index=True)
 
 
 def take(X: Any, rows: np.ndarray) -> Any:
@@ -130,10 +134,11 @@ def main() -> None:
         params: dict[str, Any] = {"epochs": arguments.epochs} if kind == "cnn" else {}
         X = inputs[create_model(kind, **params).input]
         for apart in arguments.apart:
-            of_clips, of_tracks = cross_validate(
-                kind, params, X, clips, apart, hold_out=arguments.hold_out
-            )
-            for what, row in (("clips", of_clips), ("tracks", of_tracks)):
+            found = cross_validate(kind, params, X, clips, apart, hold_out=arguments.hold_out)
+            genres = sorted(clips["genre"].unique())
+            tracks = clips.set_index("clip_id").loc[found["clip_id"], "track"].to_numpy()
+            for what, answers in (("clips", found), ("tracks", by_track(found, tracks, genres))):
+                row = score(answers, genres)
                 print(
                     f"{kind:<9} apart: {apart:<8} {what:<6} n {row['n']}  macro-F1 "
                     f"{row['macro_f1']:.3f} [{row['macro_f1_low']:.3f}, "

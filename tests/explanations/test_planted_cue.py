@@ -38,7 +38,7 @@ from genrescope.features import extract
 from genrescope.features.mel import mel_from_hz
 from genrescope.features.vector import FEATURE_NAMES
 from genrescope.models import create_model
-from genrescope.models.training import threads
+from genrescope.models.device import threads
 
 pytestmark = pytest.mark.slow
 

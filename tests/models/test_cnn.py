@@ -9,8 +9,9 @@ from torch import nn
 from genrescope.errors import TrainingError
 from genrescope.features.log_mels import LogMels
 from genrescope.models import cnn
+from genrescope.models.device import threads
+from genrescope.models.maps import standardisation
 from genrescope.models.network import GenreNetwork
-from genrescope.models.training import standardisation, threads
 
 # Threads gain nothing on inputs this small, and lose much where other processes want the cores.
 CnnClassifier = partial(cnn.CnnClassifier, n_jobs=1)
@@ -169,7 +170,7 @@ def test_a_memory_mapped_array_is_never_read_whole(maps):
             return part
 
     X = np.tile(maps[0], (6, 1, 1))
-    from genrescope.models.training import chunks
+    from genrescope.models.maps import chunks
 
     parts = [len(part) for part in chunks(X.view(Watched))]
     assert sum(parts) == len(X)

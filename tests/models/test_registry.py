@@ -40,7 +40,8 @@ def test_without_the_extra_the_cnn_says_what_to_install(monkeypatch, library):
     for name in list(sys.modules):
         if name.startswith(("genrescope.models.cnn", "genrescope.models.net")):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "genrescope.models.training", raising=False)
+    for name in ("training", "maps", "deep_coral", "device"):
+        monkeypatch.delitem(sys.modules, f"genrescope.models.{name}", raising=False)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=r"pip install 'genrescope\[cnn\]'"):
         model_class("cnn")

@@ -18,8 +18,8 @@ from genrescope.explanations.networks import (
     network_of,
     target_indices,
 )
+from genrescope.models.device import threads
 from genrescope.models.network import SMALLEST, GenreNetwork
-from genrescope.models.training import threads
 
 PATCH = 16  # mel bands and frames
 STEP = 8

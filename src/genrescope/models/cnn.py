@@ -1,5 +1,6 @@
 """A convolutional network on log-mel spectrograms."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,23 +11,21 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from genrescope.errors import ConfigError
+from genrescope.errors import TrainingError
+from genrescope.models.augmentation import Augmentation
+from genrescope.models.device import pick_device, reproducible, threads
 from genrescope.models.estimator import GenreClassifier, Validation, class_weights, seed_of
+from genrescope.models.maps import (
+    Maps,
+    check_finite,
+    checked_maps,
+    logits_of,
+    standardisation,
+)
 from genrescope.models.memory import reused_blocks
 from genrescope.models.network import GenreNetwork
 from genrescope.models.network_file import read_network, write_network
-from genrescope.models.training import (
-    Clips,
-    Maps,
-    Schedule,
-    checked_maps,
-    logits_of,
-    pick_device,
-    reproducible,
-    standardisation,
-    threads,
-    train,
-)
+from genrescope.models.training import Clips, Schedule, train
 
 if TYPE_CHECKING:
     from genrescope.models.bundle_info import BundleInfo
@@ -62,6 +61,13 @@ class CnnClassifier(GenreClassifier):
     precision : {"float32", "bfloat16"}
         Of the training arithmetic. bfloat16 is some two times faster on processors that have it
         and slower on others; predictions are float32 either way.
+    augmentation : mapping, optional
+        How the training clips are varied: strengths by name, as
+        `genrescope.models.augmentation.Augmentation` takes them. Not at all where not given; the
+        paper has none. Neither validation nor prediction is touched.
+    deep_coral : float
+        Weight of the loss of `genrescope.models.deep_coral.coral_loss`; above 0, `fit` needs
+        unlabelled clips.
     device : str
         `auto`, `cpu`, `cuda`, `cuda:1`.
     n_jobs : int, optional
@@ -82,7 +88,8 @@ class CnnClassifier(GenreClassifier):
     training_curve_ : DataFrame
         `epoch`, `train_loss`, `train_accuracy`, and with validation clips `validation_loss`,
         `validation_accuracy`. Losses are weighted like the training's, in nats; those of
-        training are means over the epoch, with dropout at work.
+        training are means over the epoch, with dropout and augmentation at work; after mixup a
+        clip counts as the genre it has most of. `coral_loss` where there were unlabelled clips.
     best_epoch_ : int
         The epoch whose weights are kept.
 
@@ -110,6 +117,8 @@ class CnnClassifier(GenreClassifier):
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "normalisation": [StrOptions({"global", "band", "none"})],
         "precision": [StrOptions({"float32", "bfloat16"})],
+        "augmentation": [dict, None],
+        "deep_coral": [Interval(Real, 0.0, None, closed="left")],
         "device": [str],
         "n_jobs": [Integral, None],
         "verbose": ["boolean"],
@@ -128,6 +137,8 @@ class CnnClassifier(GenreClassifier):
         class_weight: Any = "balanced",
         normalisation: str = "global",
         precision: str = "float32",
+        augmentation: Mapping[str, Any] | None = None,
+        deep_coral: float = 0.0,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -142,6 +153,8 @@ class CnnClassifier(GenreClassifier):
         self.class_weight = class_weight
         self.normalisation = normalisation
         self.precision = precision
+        self.augmentation = augmentation
+        self.deep_coral = deep_coral
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -163,9 +176,10 @@ class CnnClassifier(GenreClassifier):
             Naming the parameter.
         """
         super().check_params()
-        self._device()
+        Augmentation.from_params(self.augmentation)
+        pick_device(self.device)
 
-    def fit(self, X: Any, y: Any, *, validation: Validation = None) -> Self:
+    def fit(self, X: Any, y: Any, *, validation: Validation = None, unlabelled: Any = None) -> Self:
         """Train the network.
 
         Parameters
@@ -177,6 +191,8 @@ class CnnClassifier(GenreClassifier):
             Genres.
         validation : tuple of (X, y), optional
             Clips whose loss decides when to stop. Their genres must occur in `y`.
+        unlabelled : array-like [shape=(m, n_mels, frames)], optional
+            Clips of the target, for Deep CORAL; read by batches like `X`.
 
         Returns
         -------
@@ -187,7 +203,7 @@ class CnnClassifier(GenreClassifier):
         ------
         TrainingError
             Where all clips are of one class, validation clips are of an unknown one, or the loss
-            diverges.
+            diverges; where `deep_coral` lacks unlabelled clips, or they have no use.
         ValueError
             Where shapes or values are not as above.
         """
@@ -202,7 +218,8 @@ class CnnClassifier(GenreClassifier):
             held_maps = self._fitting_maps(validation[0])
             check_consistent_length(held_maps, validation[1])
             held = Clips(held_maps, self._encode_validation(validation[1]))
-        seed, device = seed_of(self.random_state), self._device()
+        target = self._target_maps(unlabelled)
+        seed, device = seed_of(self.random_state), pick_device(self.device)
         weights = class_weights(self.class_weight, self.classes_, codes)
         with threads(self.n_jobs), reused_blocks(), reproducible(seed, device):
             network = GenreNetwork(
@@ -214,6 +231,7 @@ class CnnClassifier(GenreClassifier):
                 clips,
                 held,
                 self._schedule(seed),
+                unlabelled=target,
                 weights=torch.tensor(weights, dtype=torch.float32, device=device),
                 device=device,
             )
@@ -230,23 +248,23 @@ class CnnClassifier(GenreClassifier):
             weight_decay=self.weight_decay,
             patience=self.patience,
             bfloat16=self.precision == "bfloat16",
+            augmentation=Augmentation.from_params(self.augmentation),
+            deep_coral=self.deep_coral,
             seed=seed,
             verbose=self.verbose,
         )
 
-    def _device(self) -> torch.device:
-        try:
-            device = pick_device(self.device)
-        except RuntimeError as error:
-            raise ConfigError(
-                f"device is {self.device!r}; it is one of auto, cpu, cuda, cuda:1 and so on"
-            ) from error
-        if device.type not in ("cpu", "cuda"):
-            raise ConfigError(f"device is {self.device!r}; networks run on cpu or cuda")
-        available = torch.cuda.device_count()
-        if device.type == "cuda" and (device.index or 0) >= available:
-            raise ConfigError(f"device is {self.device!r}, but there are {available} CUDA devices")
-        return device
+    def _target_maps(self, unlabelled: Any) -> Maps | None:
+        if (unlabelled is not None) != (self.deep_coral > 0):
+            raise TrainingError(
+                f"deep_coral is {self.deep_coral:g}: it needs unlabelled clips above 0, and "
+                "unlabelled clips have no use at 0"
+            )
+        if unlabelled is None:
+            return None
+        maps = self._fitting_maps(unlabelled)
+        check_finite(maps)
+        return maps
 
     def _fitting_maps(self, X: Any) -> Maps:
         maps = checked_maps(X)
@@ -271,7 +289,7 @@ class CnnClassifier(GenreClassifier):
             In [0, 1], rows sum to 1, columns as `classes_`.
         """
         check_is_fitted(self)
-        maps, device = self._fitting_maps(X), self._device()
+        maps, device = self._fitting_maps(X), pick_device(self.device)
         with threads(self.n_jobs):
             try:
                 logits = logits_of(self.network_.to(device), maps, device)

@@ -71,6 +71,11 @@ class GenreNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
+    def blocks(self) -> tuple[nn.Sequential, ...]:
+        """The three convolution blocks, in order."""
+        return self.block1, self.block2, self.block3
+
+    @property
     def last_convolution(self) -> nn.Conv2d:
         """The layer whose activations Grad-CAM weighs [shape=(n, 128, n_mels / 4, frames / 4)]."""
         layer = self.block3.get_submodule("convolution")
@@ -89,7 +94,20 @@ class GenreNetwork(nn.Module):
         -------
         torch.Tensor [shape=(n, n_classes)]
         """
-        return self.decide(self.convolve(self.standardise(log_mels)).mean(dim=(2, 3)))
+        return self.classify(self.represent(log_mels))
+
+    def represent(self, log_mels: torch.Tensor) -> torch.Tensor:
+        """The hidden values of clips, what the network knows of them [shape=(n, 256)]."""
+        return self._hide(self.convolve(self.standardise(log_mels)).mean(dim=(2, 3)))
+
+    def classify(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits from hidden values [shape=(n, 256)]."""
+        logits: torch.Tensor = self.output(self.dropout(hidden))
+        return logits
+
+    def _hide(self, pooled: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.hidden_relu(self.hidden(pooled))
+        return hidden
 
     def standardise(self, log_mels: torch.Tensor) -> torch.Tensor:
         """The input about the mean of the training clips, which becomes 0."""
@@ -113,5 +131,4 @@ class GenreNetwork(nn.Module):
 
     def decide(self, pooled: torch.Tensor) -> torch.Tensor:
         """Logits from what the blocks saw on average [shape=(n, 128)]."""
-        logits: torch.Tensor = self.output(self.dropout(self.hidden_relu(self.hidden(pooled))))
-        return logits
+        return self.classify(self._hide(pooled))

@@ -1,4 +1,4 @@
-"""What every unsupervised adaptation of feature vectors has in common, and their registry."""
+"""What every unsupervised adaptation has in common, and their registry."""
 
 import importlib
 from typing import Any, ClassVar, Self
@@ -23,15 +23,23 @@ METHODS = {
     "importance": "genrescope.shift.weighting:Importance",
     "prior_correction": "genrescope.shift.priors:PriorCorrection",
 }
+NETWORK_METHODS = {
+    "none": "genrescope.shift.networks:NetworkAdaptation",
+    "band_statistics": "genrescope.shift.networks:BandStatistics",
+    "adabn": "genrescope.shift.batch_norm:AdaBn",
+    "adabn_balanced": "genrescope.shift.batch_norm:BalancedAdaBn",
+    "adabn_early": "genrescope.shift.batch_norm:EarlyAdaBn",
+    "deep_coral": "genrescope.shift.networks:DeepCoral",
+}
 SELF_TRAINED = "+self_training"  # after the name of any method
 
 
 class Adaptation(BaseEstimator):  # type: ignore[misc]
     """No adaptation, and the contract of all others.
 
-    An adaptation learns from labelled source vectors and unlabelled target vectors. It changes
-    the vectors of both, the weight of the source clips, the probabilities of the target clips, or
-    several of these. None is ever given a target label.
+    An adaptation learns from labelled source clips and unlabelled target clips. It changes the
+    vectors of both, the weight of the source clips, the model, the probabilities of the target
+    clips, or several of these. None is ever given a target label.
 
     Attributes
     ----------
@@ -63,11 +71,12 @@ class Adaptation(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X_source : array-like [shape=(n_source, n_features)]
-            Feature vectors, finite.
+            Feature vectors, finite; of networks log-mel spectrograms [shape=(n_source, n_mels,
+            frames)].
         y_source : array-like [shape=(n_source,)]
             Genres of the source clips.
         X_target : array-like [shape=(n_target, n_features)]
-            Feature vectors without labels.
+            The same of the target, without labels.
 
         Returns
         -------
@@ -81,24 +90,41 @@ class Adaptation(BaseEstimator):  # type: ignore[misc]
         ValueError
             Where values are missing or infinite, or a corpus has fewer than two clips.
         """
-        source, target = (
-            check_array(X, dtype=np.float64, ensure_min_samples=2) for X in (X_source, X_target)
-        )
-        if source.shape[1] != target.shape[1]:
+        source, target = (self._read(X, at_least=2) for X in (X_source, X_target))
+        if source.shape[1:] != target.shape[1:]:
             raise TrainingError(
-                f"the source has {source.shape[1]} features and the target {target.shape[1]}: an "
+                f"the source has {_size(source)} features and the target {_size(target)}: an "
                 "adaptation needs the same"
             )
         labels = np.asarray(y_source)
         if len(labels) != len(source):
             raise TrainingError(f"{len(labels)} labels for {len(source)} source clips")
         self.n_features_in_ = source.shape[1]
+        self._shape = source.shape[1:]
         self.sample_weight_ = None
         self._learn(source, labels, target)
         return self
 
-    def transform_source(self, X: Any) -> Matrix:
-        """Source vectors as the model is to see them.
+    def train(self, model: Any, X: Any, y: Any) -> Any:
+        """Train a model on source clips.
+
+        Parameters
+        ----------
+        model : GenreClassifier
+            Not trained yet.
+        X : array-like [shape=(n_source, ...)]
+            As `transform_source` gives them.
+        y : array-like [shape=(n_source,)]
+
+        Returns
+        -------
+        GenreClassifier
+            Trained, and adapted where it is the model that changes.
+        """
+        return model.fit(X, y)
+
+    def transform_source(self, X: Any) -> Any:
+        """Source clips as the model is to see them.
 
         Parameters
         ----------
@@ -107,11 +133,12 @@ class Adaptation(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         numpy.ndarray [shape=(n, n_out)]
+            Spectrograms as they were given.
         """
         return self._map_source(self._checked(X))
 
-    def transform_target(self, X: Any) -> Matrix:
-        """Target vectors as the model is to see them.
+    def transform_target(self, X: Any) -> Any:
+        """Target clips as the model is to see them.
 
         Parameters
         ----------
@@ -120,36 +147,58 @@ class Adaptation(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         numpy.ndarray [shape=(n, n_out)]
+            Spectrograms as they were given.
         """
         return self._map_target(self._checked(X))
 
-    def _checked(self, X: Any) -> Matrix:
+    def _checked(self, X: Any) -> Any:
         check_is_fitted(self, "n_features_in_")
-        checked: Matrix = check_array(X, dtype=np.float64)
-        if checked.shape[1] != self.n_features_in_:
-            raise TrainingError(
-                f"{checked.shape[1]} features where the adaptation learned {self.n_features_in_}"
-            )
+        checked = self._read(X)
+        if checked.shape[1:] != self._shape:
+            learned = " x ".join(map(str, self._shape))
+            raise TrainingError(f"{_size(checked)} features where the adaptation learned {learned}")
         return checked
 
-    def _learn(self, source: Matrix, labels: npt.NDArray[Any], target: Matrix) -> None:
+    def _read(self, X: Any, *, at_least: int = 1) -> Any:
+        """Clips as arrays that can be computed with."""
+        return check_array(X, dtype=np.float64, ensure_min_samples=at_least)
+
+    def _learn(self, source: Any, labels: npt.NDArray[Any], target: Any) -> None:
         """Fit on checked arrays."""
 
-    def _map_source(self, X: Matrix) -> Matrix:
+    def _map_source(self, X: Any) -> Any:
         return X
 
-    def _map_target(self, X: Matrix) -> Matrix:
+    def _map_target(self, X: Any) -> Any:
         return X
 
 
-def create_adaptation(method: str, /, **params: Any) -> Adaptation:
+def _size(X: Any) -> str:
+    return " x ".join(map(str, X.shape[1:]))
+
+
+def methods_of(takes: str) -> dict[str, str]:
+    """The adaptations of models that take `vectors` or `log_mels`, with where they are found.
+
+    Examples
+    --------
+    >>> "coral" in methods_of("vectors"), "adabn" in methods_of("log_mels")
+    (True, True)
+    """
+    return NETWORK_METHODS if takes == "log_mels" else METHODS
+
+
+def create_adaptation(method: str, /, *, takes: str = "vectors", **params: Any) -> Adaptation:
     """Make an adaptation by name.
 
     Parameters
     ----------
     method : str
-        A key of `METHODS`, with `SELF_TRAINED` behind it where the model is to be trained again
-        with its own surest answers (`genrescope.shift.pseudo_labels`).
+        A key of `METHODS`, or of `NETWORK_METHODS` for log-mels, with `SELF_TRAINED` behind it
+        where the model is to be trained again with its own surest answers
+        (`genrescope.shift.pseudo_labels`).
+    takes : {"vectors", "log_mels"}
+        What the model takes.
     **params
         Of the adaptation; its defaults where not given.
 
@@ -165,10 +214,11 @@ def create_adaptation(method: str, /, **params: Any) -> Adaptation:
     >>> create_adaptation("coral+self_training").self_trains
     True
     """
-    plain = method.removesuffix(SELF_TRAINED)
-    if plain not in METHODS:
-        raise ConfigError(f"there is no adaptation {plain!r}: {nearest(plain, METHODS)}")
-    module, name = METHODS[plain].split(":")
+    plain, methods = method.removesuffix(SELF_TRAINED), methods_of(takes)
+    if plain not in methods:
+        of = " of networks" if takes == "log_mels" else ""
+        raise ConfigError(f"there is no adaptation {plain!r}{of}: {nearest(plain, methods)}")
+    module, name = methods[plain].split(":")
     kind: type[Adaptation] = getattr(importlib.import_module(module), name)
     known = kind().get_params()
     for given in params:

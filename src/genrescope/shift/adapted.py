@@ -9,7 +9,8 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genrescope.evaluation.cells import align_probabilities
-from genrescope.models import create_model
+from genrescope.features.log_mels import LogMels
+from genrescope.models import create_model, model_class
 from genrescope.shift.adaptation import Adaptation, Matrix, create_adaptation
 from genrescope.shift.priors import Calibration, calibrate, target_priors, with_priors
 from genrescope.shift.pseudo_labels import surest
@@ -18,28 +19,31 @@ FOLDS = 3  # of the clips that calibrate
 
 
 class Clips(NamedTuple):
-    """Labelled clips of one corpus as feature vectors.
+    """Labelled clips of one corpus as feature vectors or log-mel spectrograms.
 
     Attributes
     ----------
-    X : numpy.ndarray [shape=(n, n_features)]
+    X : numpy.ndarray [shape=(n, n_features)], or array or LogMels [shape=(n, n_mels, frames)]
     y : numpy.ndarray [shape=(n,)]
         Genres.
     groups : numpy.ndarray [shape=(n,)]
         What must not be split: artist or track of each clip.
     """
 
-    X: Matrix
+    X: Any
     y: npt.NDArray[Any]
     groups: npt.NDArray[Any]
 
     def rows(self, rows: Any) -> "Clips":
-        """Some of the clips, by place or by mask."""
-        return Clips(self.X[rows], self.y[rows], self.groups[rows])
+        """Some of the clips, by place or by mask; spectrograms on disk stay there."""
+        X = self.X.rows(rows) if isinstance(self.X, LogMels) else self.X[rows]
+        return Clips(X, self.y[rows], self.groups[rows])
 
     def joined(self, other: "Clips") -> "Clips":
         """These clips, then others."""
-        X, y, groups = (np.concatenate(pair) for pair in zip(self, other, strict=True))
+        on_disk = isinstance(self.X, LogMels) and isinstance(other.X, LogMels)
+        X = LogMels.joined([self.X, other.X]) if on_disk else np.concatenate([self.X, other.X])
+        y, groups = (np.concatenate(pair) for pair in zip(self[1:], other[1:], strict=True))
         return Clips(X, y, groups)
 
 
@@ -49,9 +53,9 @@ class AdaptedModel:
     Parameters
     ----------
     method : str
-        As `genrescope.shift.adaptation.create_adaptation` takes it.
+        As `genrescope.shift.adaptation.create_adaptation` takes it for what the model takes.
     kind : str
-        `forest` or `boosting`.
+        `forest`, `boosting`, `cnn`.
     params : mapping, optional
         Of the model.
     seed : int
@@ -61,6 +65,9 @@ class AdaptedModel:
     ----------
     classes_ : numpy.ndarray [shape=(n_classes,)]
     adaptation_ : Adaptation
+    model_ : GenreClassifier
+        The trained model, for vectors as the adaptation gives them. An adapted network takes
+        spectrograms as they are: it can be kept in a bundle, predict and be explained by itself.
     priors_ : numpy.ndarray [shape=(n_classes,)] or None
         Shares of the genres in the target as estimated, where the method estimates them.
 
@@ -88,18 +95,21 @@ class AdaptedModel:
         Parameters
         ----------
         source : Clips
-        X_target : array-like [shape=(n_target, n_features)]
+        X_target : array-like [shape=(n_target, ...)]
         like : AdaptedModel, optional
             One of the same method and kind, fitted to the same clips with another seed: its
             adaptation and calibration, which know no seed, are taken over.
 
         Raises
         ------
+        ConfigError
+            Where the model cannot be adapted by this method.
         TrainingError
             Where the corpora do not fit each other or hold one genre only.
         """
         if like is None:
-            adaptation = create_adaptation(self.method).fit(source.X, source.y, X_target)
+            adaptation = create_adaptation(self.method, takes=model_class(self.kind).input)
+            adaptation.fit(source.X, source.y, X_target)
         else:
             adaptation = like.adaptation_
         self.adaptation_: Adaptation = adaptation
@@ -108,10 +118,9 @@ class AdaptedModel:
         if self.adaptation_.self_trains:
             found = self.adaptation_.transform_target(X_target)
             answers = self.model_.predict_proba(found)
-            kept = surest(answers)
-            labels = self.classes_[answers[kept].argmax(axis=1)]
-            strangers = np.full(len(kept), "")  # groups play no part in training
-            self._train(aligned.joined(Clips(found[kept], labels, strangers)), None)
+            labels = self.classes_[answers.argmax(axis=1)]
+            strangers = Clips(found, labels, np.full(len(labels), ""))  # no groups in training
+            self._train(aligned.joined(strangers.rows(surest(answers))), None)
         self.calibration_: Calibration | None = None
         self.priors_: Matrix | None = None
         if self.adaptation_.corrects_priors:
@@ -123,13 +132,12 @@ class AdaptedModel:
         return self
 
     def _train(self, aligned: Clips, weight: Matrix | None) -> None:
-        rows = np.arange(len(aligned.y))
         if weight is not None:
             # The models take no weights; drawing clips by weight has the same expectation.
-            rng = np.random.default_rng(self.seed)
-            rows = np.sort(rng.choice(rows, size=len(rows), p=weight / weight.sum()))
-        self.model_ = create_model(self.kind, **({"random_state": self.seed} | self.params))
-        self.model_.fit(aligned.X[rows], aligned.y[rows])
+            n, rng = len(aligned.y), np.random.default_rng(self.seed)
+            aligned = aligned.rows(np.sort(rng.choice(n, size=n, p=weight / weight.sum())))
+        model = create_model(self.kind, **({"random_state": self.seed} | self.params))
+        self.model_ = self.adaptation_.train(model, aligned.X, aligned.y)
         self.classes_ = self.model_.classes_
 
     def _calibrated(self, aligned: Clips) -> Calibration:
@@ -154,8 +162,8 @@ class AdaptedModel:
 
         Parameters
         ----------
-        X : array-like [shape=(n, n_features)]
-            Vectors of the target as they were measured.
+        X : array-like [shape=(n, ...)]
+            Vectors or spectrograms of the target as they were measured.
 
         Returns
         -------
@@ -198,4 +206,4 @@ def source_folds(clips: Clips, n_folds: int, *, seed: int = 0) -> Any:
     splitter = StratifiedGroupKFold(max(2, min(n_folds, fewest)), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return list(splitter.split(clips.X, clips.y, clips.groups))
+        return list(splitter.split(clips.y, clips.y, clips.groups))

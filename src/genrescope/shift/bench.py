@@ -12,8 +12,8 @@ from genrescope.evaluation.cells import predict_cell
 from genrescope.evaluation.counts import group_counts, metrics_of
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.significance import LEVEL, holm, paired_difference
-from genrescope.models import create_model
-from genrescope.shift.adaptation import METHODS
+from genrescope.models import create_model, model_class
+from genrescope.shift.adaptation import methods_of
 from genrescope.shift.adapted import AdaptedModel, Clips, source_folds
 
 BASELINE = "none"
@@ -40,7 +40,7 @@ def run_bench(
     target: Clips,
     genres: Sequence[str],
     *,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] | None = None,
     models: Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
 ) -> pd.DataFrame:
@@ -49,12 +49,12 @@ def run_bench(
     Parameters
     ----------
     source, target : Clips
-        All of the source is trained on. The target's vectors are adapted to; its genres are
-        only written beside the answers.
+        All of the source is trained on. The target's clips are adapted to; its genres are only
+        written beside the answers.
     genres : sequence of str
         In display order.
-    methods : sequence of str
-        Keys of `METHODS`.
+    methods : sequence of str, optional
+        As `create_adaptation` takes them; all there are for a model where not given.
     models : mapping of str to mapping
         Parameters by kind of model.
     seeds : sequence of int
@@ -86,7 +86,7 @@ def run_bench(
     clips = clip_frame(target)
     tables = []
     for kind, params in models.items():
-        for method in methods:
+        for method in methods or methods_of(model_class(kind).input):
             first = None
             for seed in seeds:
                 model = AdaptedModel(method, kind, params, seed=seed)
@@ -199,6 +199,7 @@ def in_domain(
     for seed in seeds:
         for train, held in source_folds(clips, FOLDS, seed=seed):
             model = create_model(kind, **({"random_state": seed} | dict(params or {})))
-            model.fit(clips.X[train], clips.y[train])
-            answers.append(predict_cell(model, clips.X[held], frame.iloc[held], genres, seed=seed))
+            seen, tested = clips.rows(train), clips.rows(held)
+            model.fit(seen.X, seen.y)
+            answers.append(predict_cell(model, tested.X, frame.iloc[held], genres, seed=seed))
     return pd.concat(answers, ignore_index=True)
