@@ -115,14 +115,14 @@ def repaired(
     settings: ModelSettings, pools: dict[str, Pool], name: str, genres: list[str]
 ) -> pd.DataFrame:
     rung, method, trained = REPAIRS[name]
-    mixes, altered = pools["full 5 s"].labelled("track"), pools[rung].labelled("track")
+    mixes, altered = pools["full 5 s"].labelled(by="track"), pools[rung].labelled(by="track")
     clips = pools[rung].clips.assign(group=pools[rung].groups("track"))
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     tables = []
     for train, held in splitter.split(mixes.X, mixes.y, mixes.groups):
         learned: Clips = mixes.rows(train)
         if trained is not None:
-            others = pools[trained[0]].labelled("track").rows(train)
+            others = pools[trained[0]].labelled(by="track").rows(train)
             learned = learned.joined(others) if trained[1] else others
         model = AdaptedModel(method, settings.kind, settings.params)
         model.fit(learned, altered.X[held])

@@ -85,10 +85,22 @@ class Pool:
         X = pd.concat(found) if kind == "vectors" else LogMels.joined(found)
         return X if places is None else pick(X, places)
 
-    def labelled(self, by: Literal["artist", "track"] = "artist") -> Clips:
-        """The clips as feature vectors with their genres and groups."""
-        vectors = self.inputs("vectors").to_numpy(dtype=np.float64)
-        return Clips(vectors, self.genres.astype(str), self.groups(by).astype(str))
+    def labelled(
+        self, kind: str = "vectors", *, by: Literal["artist", "track"] = "artist"
+    ) -> Clips:
+        """The clips as a model takes them, with their genres and groups.
+
+        Parameters
+        ----------
+        kind : str
+            `vectors` or `log_mels`.
+        by : {"artist", "track"}
+            What a group is.
+        """
+        X = self.inputs(kind)
+        if kind == "vectors":
+            X = X.to_numpy(dtype=np.float64)
+        return Clips(X, self.genres.astype(str), self.groups(by).astype(str))
 
     def altered(
         self,

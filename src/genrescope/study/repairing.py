@@ -1,5 +1,6 @@
 """What helps a model away from home: adaptation, training on altered clips, a few labels."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from genrescope.config import ModelSettings, StudyConfig
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.significance import unpaired_difference
 from genrescope.files import write_csv
+from genrescope.models import model_class
 from genrescope.shift.adaptation import SELF_TRAINED, create_adaptation
 from genrescope.shift.adapted import Clips
 from genrescope.shift.bench import BASELINE, in_domain, run_bench, summarise_bench
@@ -38,10 +40,10 @@ def repair(
     ----------
     folder : pathlib.Path
         Gets `methods.csv`, `choices.csv`, `left.csv` (what is left of the drop) and, where clips
-        are to be labelled, `few_shot.csv`.
+        are to be labelled and the model learns from vectors, `few_shot.csv`.
     config : StudyConfig
     name : str
-        Of the model, which learns from vectors.
+        Of the model.
     source, target : Pool
     alike : Pool
         The source's clips with every change that makes them like the target's; the source itself
@@ -49,18 +51,24 @@ def repair(
     genres : sequence of str
     """
     settings, shift = config.models[name], config.shift
-    home, away = source.labelled(), target.labelled()
-    answers = run_bench(
-        home, away, genres, models={settings.kind: settings.params}, seeds=range(shift.seeds)
+    takes = model_class(settings.kind).input
+    network = takes == "log_mels"
+    bench = functools.partial(
+        run_bench,
+        genres=genres,
+        models={settings.kind: settings.params},
+        seeds=range(shift.network_repeats if network else shift.seeds),
     )
+    home, away = source.labelled(takes), target.labelled(takes)
+    answers = bench(home, away)
     ratings = rate_methods(answers.drop(columns="genre"), genres)
     chosen = str(ratings.loc[ratings["chosen"], "method"].item())
-    tables = [answers, _bench(settings, home, away, genres, config, [chosen + SELF_TRAINED])]
+    tables = [answers, bench(home, away, methods=[chosen + SELF_TRAINED])]
     if alike is not source:
-        changed = alike.labelled()
+        changed = alike.labelled(takes)
         for cure, clips in ((ALIKE, changed), (BOTH, home.joined(changed))):
             methods = list(dict.fromkeys([BASELINE, chosen]))
-            found = _bench(settings, clips, away, genres, config, methods)
+            found = bench(clips, away, methods=methods)
             names = {method: f"{cure}, {method}" for method in methods} | {BASELINE: cure}
             tables.append(found.assign(method=found["method"].map(names)))
     answers = pd.concat(tables, ignore_index=True)
@@ -69,29 +77,16 @@ def repair(
     write_csv(folder / "methods.csv", results)
     write_csv(folder / "choices.csv", choices(ratings, results))
     own = in_domain(
-        home, genres, kind=settings.kind, params=settings.params, seeds=range(shift.repeats)
+        home,
+        genres,
+        kind=settings.kind,
+        params=settings.params,
+        seeds=range(shift.network_repeats if network else shift.repeats),
     )
     write_csv(folder / "left.csv", _left(own, answers, (BASELINE, chosen), genres, n_resamples))
-    if shift.draws:
+    # Twenty draws of six trainings are too many for a network.
+    if shift.draws and not network:
         write_csv(folder / "few_shot.csv", _curve(settings, home, away, genres, config, chosen))
-
-
-def _bench(
-    settings: ModelSettings,
-    source: Clips,
-    target: Clips,
-    genres: Sequence[str],
-    config: StudyConfig,
-    methods: Sequence[str],
-) -> pd.DataFrame:
-    return run_bench(
-        source,
-        target,
-        genres,
-        methods=methods,
-        models={settings.kind: settings.params},
-        seeds=range(config.shift.seeds),
-    )
 
 
 def _left(

@@ -122,7 +122,7 @@ class _Shift:
                 self._causes(name, pair)
                 if inputs[name] == "vectors":
                     self._moved(name, pair)
-                    repairs.append(self._repair(name, pair))
+                repairs.append(self._repair(name, pair))
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         return ShiftResult(self.out, self._page(), tables[0], tables[1], failures, self.skipped)
 
