@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from genrescope.config import AudioSettings, FeatureSettings, SplitSettings
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.split import split_clips
 from genrescope.evaluation.cells import predict_cell
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.tracks import by_track
 from genrescope.models import create_model
+from genrescope.settings import AudioSettings, FeatureSettings, SplitSettings
 from genrescope.study.material import Material, prepare_material
 from genrescope.taxonomy import load_taxonomy
 

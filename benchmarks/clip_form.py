@@ -20,10 +20,11 @@ from typing import Any
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genrescope.config import ModelSettings, StudyConfig
+from genrescope.config import StudyConfig
 from genrescope.evaluation.cells import predict_cell
 from genrescope.evaluation.metrics import score
 from genrescope.models import create_model
+from genrescope.settings import ModelSettings
 from genrescope.shift.adapted import AdaptedModel, Clips
 from genrescope.shift.confounds import Change
 from genrescope.study.laddering import answers_of, cross_folds

@@ -31,13 +31,13 @@ from artist_gap import GENRES, folds, held_out_for_stopping, materials, take
 
 from genrescope.audio.alter import Part, shorten, stem_like
 from genrescope.audio.fit import load_clip
-from genrescope.config import AudioSettings
 from genrescope.corpora.index import index_corpus
 from genrescope.evaluation.cells import predict_cell
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.significance import paired_difference
 from genrescope.features.vector import extract
 from genrescope.models import create_model
+from genrescope.settings import AudioSettings
 from genrescope.shift.adaptation import create_adaptation, methods_of
 from genrescope.taxonomy import load_taxonomy
 

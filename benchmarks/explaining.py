@@ -20,12 +20,12 @@ import pandas as pd
 from machine import describe_machine, real_clips
 from torch import nn
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.explanations.explainer import Explainer
 from genrescope.explanations.occlusion import occlusion
 from genrescope.features.vector import FEATURE_NAMES, extract
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.settings import AudioSettings, FeatureSettings
 
 PARAMS: dict[str, dict[str, Any]] = {"forest": {}, "boosting": {}, "cnn": {"epochs": 2}}
 

@@ -106,8 +106,8 @@ def essentia_frames() -> Callable[[np.ndarray], object]:
 def genrescope_engine(
     *, compiled: bool = True, features: str = "paper"
 ) -> Callable[[np.ndarray], object]:
-    from genrescope.config import FeatureSettings
     from genrescope.features import extract, kernels
+    from genrescope.settings import FeatureSettings
 
     if not compiled:
         kernels.library = lambda: None

@@ -40,13 +40,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.class_weight import compute_sample_weight
 
-from genrescope.config import FeatureSettings
 from genrescope.evaluation.cells import predict_cell
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.significance import paired_difference
 from genrescope.evaluation.tracks import by_track
 from genrescope.features.vector import FEATURE_NAMES, feature_names
 from genrescope.models import create_model
+from genrescope.settings import FeatureSettings
 
 INNER_FOLDS, INNER_SEEDS = 4, (0, 1)
 SETS = {"paper": FEATURE_NAMES, "extended": feature_names(FeatureSettings(set="extended"))}

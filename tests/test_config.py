@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from genrescope.config import StudyConfig, load_config, nearest
+from genrescope.config import StudyConfig, load_config
 from genrescope.errors import ConfigError
+from genrescope.settings import nearest
 
 MINIMAL = "name: a\ncorpora:\n  one: {format: folder, root: music}\n"
 

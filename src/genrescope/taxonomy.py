@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
+from genrescope.settings import nearest
 from genrescope.yaml_file import read_yaml
 
 LABELS = "labels"

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope.audio.fit import fit, load_clip
-from genrescope.config import AudioSettings
 from genrescope.errors import AudioError
+from genrescope.settings import AudioSettings
 
 RATE = 22050
 

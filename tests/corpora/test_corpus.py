@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genrescope.config import AudioSettings
 from genrescope.corpora import FORMATS, index_corpus
 from genrescope.corpora.corpus import Corpus, regroup
 from genrescope.corpora.table import clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError, OutputError
+from genrescope.settings import AudioSettings
 from genrescope.taxonomy import Taxonomy
 
 

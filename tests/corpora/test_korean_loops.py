@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from genrescope.config import AudioSettings
 from genrescope.corpora import index_corpus
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import ConfigError, CorpusError
+from genrescope.settings import AudioSettings
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
 SOUNDS = "01.데이터/1.Training/원천데이터"

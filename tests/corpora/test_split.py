@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrescope.config import SplitSettings
 from genrescope.corpora.split import split_clips
 from genrescope.corpora.table import clips_frame
 from genrescope.errors import CorpusError
+from genrescope.settings import SplitSettings
 
 
 def _clips(sizes: list[tuple[str, int]]) -> pd.DataFrame:

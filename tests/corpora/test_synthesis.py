@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from genrescope.config import AudioSettings
 from genrescope.corpora.synthesis.artists import BORROWED, SIDES, draw_artist
 from genrescope.corpora.synthesis.figures import BASS, COMPS, DRUMS, LEADS
 from genrescope.corpora.synthesis.harmony import PROGRESSIONS, SCALES
@@ -19,6 +18,7 @@ from genrescope.corpora.synthesis.styles import style_table
 from genrescope.corpora.synthesis.tones import TONES
 from genrescope.corpora.synthesis.tracks import LABELS, render_track
 from genrescope.corpora.synthesis.waves import SAMPLE_RATE, hertz, string
+from genrescope.settings import AudioSettings
 from genrescope.taxonomy import load_taxonomy
 
 

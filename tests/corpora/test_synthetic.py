@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrescope.config import AudioSettings
 from genrescope.corpora import index_corpus
 from genrescope.corpora.synthesis.loops import (
     SHARES,
@@ -17,6 +16,7 @@ from genrescope.corpora.synthesis.score import Note
 from genrescope.corpora.synthesis.tracks import LABELS
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.errors import ConfigError, CorpusError
+from genrescope.settings import AudioSettings
 from genrescope.taxonomy import load_taxonomy
 
 

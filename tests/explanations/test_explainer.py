@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import soundfile
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError, BundleError, ConfigError
 from genrescope.explanations.explainer import Explainer
 from genrescope.explanations.words import languages
@@ -16,6 +15,7 @@ from genrescope.features.vector import FEATURE_NAMES, extract
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.settings import AudioSettings, FeatureSettings
 
 pytest.importorskip("torch")
 

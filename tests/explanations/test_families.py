@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.config import FeatureSettings
 from genrescope.explanations.families import FAMILIES, Quantity, by_family, family_of, quantity_of
 from genrescope.features.vector import FEATURE_NAMES, feature_names
+from genrescope.settings import FeatureSettings
 
 PLAIN = ("chroma_stft", "rms", "spectral_centroid", "spectral_bandwidth", "rolloff")
 PLAIN += ("zero_crossing_rate", "harmony", "perceptr")

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from genrescope.config import FeatureSettings
 from genrescope.explanations.listening import listen, mask_of
 from genrescope.features import extract
+from genrescope.settings import FeatureSettings
 
 RATE = 22050
 SECONDS = np.arange(110250) / RATE

@@ -30,7 +30,6 @@ pytest.importorskip("torch")
 
 import cues
 
-from genrescope.config import FeatureSettings
 from genrescope.explanations.families import by_family, family_of
 from genrescope.explanations.maps import DEFAULT, METHODS, reference_maps
 from genrescope.explanations.shapley import shap_values
@@ -39,6 +38,7 @@ from genrescope.features.mel import mel_from_hz
 from genrescope.features.vector import FEATURE_NAMES
 from genrescope.models import create_model
 from genrescope.models.device import threads
+from genrescope.settings import FeatureSettings
 
 pytestmark = pytest.mark.slow
 

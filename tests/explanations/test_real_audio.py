@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("torch")
 
 from genrescope.audio.fit import load_clip
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.explanations.explainer import Explainer
 from genrescope.explanations.listening import listen
 from genrescope.features.vector import extract
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.settings import AudioSettings, FeatureSettings
 
 DATA = os.environ.get("GENRESCOPE_DATA")
 pytestmark = [

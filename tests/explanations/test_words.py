@@ -8,12 +8,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.config import FeatureSettings
 from genrescope.errors import ConfigError
 from genrescope.explanations.families import FAMILIES
 from genrescope.explanations.vocabulary import language_files, read_texts
 from genrescope.explanations.words import Region, languages, load_language
 from genrescope.features.vector import FEATURE_NAMES, extract, feature_names
+from genrescope.settings import FeatureSettings
 
 PLAIN = ("chroma_stft", "rms", "spectral_centroid", "spectral_bandwidth", "rolloff")
 PLAIN += ("zero_crossing_rate", "harmony", "perceptr")

@@ -10,13 +10,13 @@ import pytest
 
 from genrescope.audio.decode import decode
 from genrescope.audio.fit import load_clip
-from genrescope.config import FeatureSettings
 from genrescope.features.beats import beats
 from genrescope.features.chroma import chroma_weights, estimate_tuning
 from genrescope.features.frames import spectrum
 from genrescope.features.mel import mel_db, mel_weights
 from genrescope.features.rhythm import onset_strength, tempo
 from genrescope.features.vector import FEATURE_NAMES, extract, feature_names
+from genrescope.settings import FeatureSettings
 
 pytestmark = pytest.mark.slow
 EXTENDED = FeatureSettings(set="extended")

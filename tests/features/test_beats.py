@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError
 from genrescope.features.beats import beat_times, beats
 from genrescope.features.frames import spectrum
 from genrescope.features.mel import mel_db
 from genrescope.features.rhythm import onset_strength, tempo
+from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE, HOP = 22050, 512
 FRAME_S = HOP / RATE

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import ConfigError
 from genrescope.features.contrast import spectral_contrast
 from genrescope.features.dynamics import dynamics
@@ -13,6 +12,7 @@ from genrescope.features.rhythm import METRIC_RATIOS, periodicity, tempo, tempog
 from genrescope.features.spectral import rms, spectral_flatness_db
 from genrescope.features.tonal import interval_strengths, tonnetz
 from genrescope.features.vector import FEATURE_NAMES, check_settings, extract, feature_names
+from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE, CLIP = 22050, 110250
 EXTENDED = FeatureSettings(set="extended")

@@ -14,7 +14,6 @@ import soundfile
 import yaml
 
 from genrescope.audio.alteration import Alteration
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
@@ -24,6 +23,7 @@ from genrescope.features import FEATURE_NAMES, extraction
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
+from genrescope.settings import AudioSettings, FeatureSettings
 from genrescope.taxonomy import load_taxonomy
 
 RATE = 22050

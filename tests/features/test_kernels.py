@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features import extract, kernels
 from genrescope.features.chroma import _spectral_peaks
 from genrescope.features.frames import spectrum
 from genrescope.features.mel import mel_db
 from genrescope.features.rhythm import onset_strength, tempo
 from genrescope.features.spectral import spectral_shape
+from genrescope.settings import AudioSettings, FeatureSettings
 
 needs_compiled = pytest.mark.skipif(
     kernels.library() is None, reason="genrescope was installed without a C compiler"

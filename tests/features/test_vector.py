@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError, ConfigError
 from genrescope.features.vector import FEATURE_NAMES, check_settings, extract, feature_names
+from genrescope.settings import AudioSettings, FeatureSettings
 
 
 def test_names_are_the_papers():

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.settings import AudioSettings, FeatureSettings
 
 GENRES = ("Blues-like", "Pop/Dance/RnB", "Rock/Metal")
 MEMBERS = {"svm": {}, "linear": {}, "boosting": {"n_estimators": 6}, "forest": {"n_estimators": 5}}

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import BundleError, ConfigError, OutputError
 from genrescope.files import sha256_file
 from genrescope.models import MODELS, create_model
 from genrescope.models.bundle import load_bundle, save_bundle
 from genrescope.models.bundle_info import read_info
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.settings import AudioSettings, FeatureSettings
 
 WEIGHTS = {
     "linear": "linear.npz",

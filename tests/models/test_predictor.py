@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError, BundleError
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 from genrescope.models.predictor import FilePrediction, Predictor
+from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE = 22050
 CLIP = 5 * RATE

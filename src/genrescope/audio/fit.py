@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.audio.decode import decode
-from genrescope.config import AudioSettings
 from genrescope.errors import AudioError
+from genrescope.settings import AudioSettings
 
 SHORTEST_S = 0.5  # less sound than this says nothing about a genre
 SILENT_PEAK = 10 ** (-80 / 20)  # -80 dB below full scale

@@ -117,8 +117,8 @@ def features(
     workers: Workers = None,
 ) -> None:
     """Write a corpus's features (CSV) and its log-mel spectrograms (.npy)."""
-    from genrescope.config import FeatureSettings
     from genrescope.corpora.corpus import Corpus
+    from genrescope.settings import FeatureSettings
     from genrescope.study.single import write_features
 
     settings = FeatureSettings.parse({"set": feature_set}, where="features")

@@ -33,7 +33,7 @@ def train(
     workers: Workers = None,
 ) -> None:
     """Train one model and keep it as a bundle, with its score on held-out clips."""
-    from genrescope.config import FeatureSettings
+    from genrescope.settings import FeatureSettings
     from genrescope.study.single import open_corpus, train_single
     from genrescope.taxonomy import load_taxonomy
 

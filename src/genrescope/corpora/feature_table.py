@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from genrescope.config import AudioSettings, Settings, nearest
 from genrescope.corpora import gtzan_facts
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.table import (
@@ -19,6 +18,7 @@ from genrescope.corpora.table import (
     require_usable,
 )
 from genrescope.errors import CorpusError
+from genrescope.settings import AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
 
 WANTED = "rows with numbers and a label"

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from genrescope.config import AudioSettings, Settings
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.table import (
     AUDIO_SUFFIXES,
@@ -23,6 +22,7 @@ from genrescope.corpora.table import (
     walk_files,
 )
 from genrescope.errors import AudioError
+from genrescope.settings import AudioSettings, Settings
 from genrescope.taxonomy import Taxonomy
 
 WANTED = "audio files in a folder per genre, such as rock/song.mp3"

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from genrescope.audio.probe import AudioInfo
-from genrescope.config import AudioSettings, Settings, nearest
 from genrescope.corpora import gtzan_facts
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.table import (
@@ -30,6 +29,7 @@ from genrescope.corpora.table import (
     walk_files,
 )
 from genrescope.errors import AudioError, ConfigError, CorpusError
+from genrescope.settings import AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
 
 DEEPEST_BASE = 3  # folders between the root and the genre folders

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genrescope.config import NAME, AudioSettings, Settings, nearest
 from genrescope.corpora import FORMATS
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.table import is_synthetic
 from genrescope.errors import ConfigError
+from genrescope.settings import NAME, AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
 from genrescope.yaml_file import expand_path
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from genrescope.audio.probe import AudioInfo
-from genrescope.config import AudioSettings, Settings, nearest
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.korean_facts import Facts, Reader, disagreement
 from genrescope.corpora.korean_files import Loop, find_loops, stem_of
@@ -34,6 +33,7 @@ from genrescope.corpora.table import (
 )
 from genrescope.errors import AudioError, ConfigError, CorpusError
 from genrescope.progress import progress
+from genrescope.settings import AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
 from genrescope.yaml_file import expand_path
 

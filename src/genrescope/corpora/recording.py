@@ -8,10 +8,10 @@ import pandas as pd
 
 from genrescope.audio.decode import decode
 from genrescope.audio.measures import measure
-from genrescope.config import AudioSettings
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import AudioError, CorpusError
 from genrescope.parallel import map_processes
+from genrescope.settings import AudioSettings
 
 CLIPS = 200  # a median of so many is within a few percent
 BAND_QUANTILE = 0.9  # most pieces leave the top of the band empty; the fullest show where it ends

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.config import SplitSettings
 from genrescope.corpora.corpus import regroup
 from genrescope.corpora.gtzan_facts import excerpt_of, filtered_part
 from genrescope.errors import CorpusError
+from genrescope.settings import SplitSettings
 
 PARTS = ("train", "validation", "test")
 REMOVED = "removed"

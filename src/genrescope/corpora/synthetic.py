@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from genrescope.config import AudioSettings, Settings
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.synthesis.files import CorpusFile, TrackFile, Writer, corpus_files
 from genrescope.corpora.table import AUDIO_SUFFIXES, SYNTHETIC_MARKER
@@ -23,6 +22,7 @@ from genrescope.errors import ConfigError, CorpusError
 from genrescope.files import output_errors, read_json, write_json, write_text
 from genrescope.parallel import map_processes
 from genrescope.progress import progress
+from genrescope.settings import AudioSettings, Settings
 from genrescope.taxonomy import Taxonomy
 
 VERSION = 1  # raised whenever the same seed would sound different

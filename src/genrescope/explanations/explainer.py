@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from genrescope.audio.fit import load_clip
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
 from genrescope.explanations import shapley
 from genrescope.explanations.explanation import ExplainedClip, Explanation
 from genrescope.features.vector import extract, feature_names
 from genrescope.models.bundle import Bundle
 from genrescope.models.predictor import FilePrediction, Predictor
+from genrescope.settings import nearest
 
 MOMENTS = 3
 
@@ -58,7 +58,7 @@ class Explainer:
 
     Examples
     --------
-    >>> from genrescope.config import AudioSettings, FeatureSettings
+    >>> from genrescope.settings import AudioSettings, FeatureSettings
     >>> from genrescope.models import create_model
     >>> from genrescope.models.bundle import load_bundle, save_bundle
     >>> import tempfile

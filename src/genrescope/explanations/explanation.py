@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.explanations.words import load_language
 from genrescope.features.beats import beat_times
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.settings import AudioSettings, FeatureSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

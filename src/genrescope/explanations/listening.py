@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import ShortTimeFFT, get_window
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.kernels import Doubles, Floats
 from genrescope.features.mel import RANGE_DB, mel_weights
+from genrescope.settings import AudioSettings, FeatureSettings
 
 LARGEST_GAIN = 10.0  # 20 dB: what is all but silent is not blown up into noise
 PEAK = 0.99

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
 from genrescope.explanations.grad_cam import grad_cam
 from genrescope.explanations.networks import Maps
 from genrescope.explanations.occlusion import occlusion
+from genrescope.settings import nearest
 
 METHODS: dict[str, Callable[..., Maps]] = {"occlusion": occlusion, "grad_cam": grad_cam}
 DEFAULT = "occlusion"

@@ -6,11 +6,11 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
 from genrescope.explanations.families import Quantity, quantity_of
 from genrescope.features.modulation import RANGES, RATES_HZ
 from genrescope.features.rhythm import METRIC_RATIOS
+from genrescope.settings import nearest
 from genrescope.yaml_file import read_yaml
 
 FOLDER = Path(__file__).with_name("languages")

@@ -6,11 +6,11 @@ from functools import cache
 
 import pandas as pd
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
 from genrescope.explanations.feature_sentences import FeatureSentences, percent, signed
 from genrescope.explanations.vocabulary import language_files, read_texts
 from genrescope.figures.style import number
+from genrescope.settings import nearest
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.frames import spectrum
 from genrescope.features.kernels import Doubles, Floats
 from genrescope.features.mel import mel_db
 from genrescope.features.rhythm import onset_strength, tempo
+from genrescope.settings import AudioSettings, FeatureSettings
 
 SMOOTHING = 1 / 32  # standard deviation of the Gaussian over the onsets, in beat periods
 NEAREST, FARTHEST = 1 / 2, 2  # where to look for the beat before, in beat periods

@@ -14,7 +14,6 @@ import pandas as pd
 
 from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import AudioError, CorpusError
 from genrescope.features.log_mels import LogMels
@@ -24,6 +23,7 @@ from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
 from genrescope.parallel import cpu_count, map_processes
 from genrescope.progress import progress
+from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_PER_SHARD = 128
 FILES_AT_A_TIME = 256  # of a thread that digests them

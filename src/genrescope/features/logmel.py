@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.kernels import Floats
+from genrescope.settings import AudioSettings, FeatureSettings
 
 
 def log_mel(

@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
 from genrescope.files import sha256_file
+from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
 METADATA = b"genrescope"

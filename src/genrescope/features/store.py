@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.log_mels import LogMels
 from genrescope.features.place import Place
 from genrescope.features.shards import (
@@ -25,6 +24,7 @@ from genrescope.features.shards import (
 from genrescope.features.vector import feature_names
 from genrescope.files import sha256_json
 from genrescope.parallel import cpu_count
+from genrescope.settings import AudioSettings, FeatureSettings
 
 VERSION = 2  # raise it whenever the numbers of a clip change
 SETTINGS, README = "settings.json", "README.md"

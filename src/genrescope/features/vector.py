@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import ConfigError
 from genrescope.features.chroma import N_CHROMA
 from genrescope.features.contrast import LOWEST_HZ, N_CONTRAST
@@ -16,6 +15,7 @@ from genrescope.features.kernels import Doubles, Floats
 from genrescope.features.logmel import log_mel
 from genrescope.features.mel import mel_db
 from genrescope.features.modulation import RATES_HZ
+from genrescope.settings import AudioSettings, FeatureSettings
 
 SCALARS = ("spec_cent", "spec_bw", "spec_roll", "zcr", "rms")
 

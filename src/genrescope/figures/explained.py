@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.features.logmel import shown_seconds
 from genrescope.figures.maps import HUE, draw_map, draw_spectrogram, label_hertz
 from genrescope.figures.style import (
@@ -22,6 +21,7 @@ from genrescope.figures.style import (
     number,
     readable,
 )
+from genrescope.settings import AudioSettings, FeatureSettings
 
 PANEL_IN, BARS_IN, HEIGHT_IN = 2.8, 3.7, 3.4
 COLUMNS_PER_IN = 13.5  # of the sentences' type

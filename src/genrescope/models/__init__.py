@@ -8,8 +8,8 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
+from genrescope.settings import nearest
 
 if TYPE_CHECKING:
     from genrescope.models.estimator import GenreClassifier

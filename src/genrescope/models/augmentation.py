@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError
+from genrescope.settings import nearest
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import BundleError, ConfigError
 from genrescope.files import PARTIAL, output_errors, sha256_file, write_json, write_text
 from genrescope.models import create_model, model_class
@@ -30,6 +29,7 @@ from genrescope.models.bundle_info import (
 )
 from genrescope.models.estimator import GenreClassifier
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.settings import AudioSettings, FeatureSettings
 
 CARD = "README.md"
 STATISTICS = "statistics.json"

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genrescope.config import AudioSettings, FeatureSettings, nearest
 from genrescope.errors import BundleError
 from genrescope.models import MODELS, model_class
+from genrescope.settings import AudioSettings, FeatureSettings, nearest
 
 FORMAT_VERSION = 1
 DESCRIPTION = "bundle.json"

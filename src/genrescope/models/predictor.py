@@ -13,11 +13,11 @@ import pandas as pd
 from genrescope.audio.decode import MP3_SLACK_SHARE, decode
 from genrescope.audio.fit import SHORTEST_S, SILENT_PEAK, fit
 from genrescope.audio.probe import AudioInfo, probe
-from genrescope.config import AudioSettings, FeatureSettings
 from genrescope.errors import AudioError, BundleError, GenrescopeError
 from genrescope.features.vector import extract, feature_names
 from genrescope.models.bundle import Bundle, load_bundle
 from genrescope.models.voting import vote
+from genrescope.settings import AudioSettings, FeatureSettings
 
 WINDOWS_PER_BATCH = 32  # 160 s of sound, 14 MB: memory does not grow with the file
 Waveform = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.config import nearest
+from genrescope.settings import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from genrescope.config import nearest
 from genrescope.errors import ConfigError, TrainingError
+from genrescope.settings import nearest
 
 Matrix = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from genrescope.config import ModelSettings, StudyConfig
+from genrescope.config import StudyConfig
 from genrescope.corpora.split import split_clips
 from genrescope.errors import TrainingError
 from genrescope.explanations.shapley import shap_values
@@ -19,6 +19,7 @@ from genrescope.models import create_model
 from genrescope.models.bundle import Bundle
 from genrescope.parallel import map_processes
 from genrescope.progress import progress
+from genrescope.settings import ModelSettings
 from genrescope.study.explaining import choose_clips
 from genrescope.study.material import Material
 from genrescope.study.training import TrainingClips, fit_model, training_clips

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from genrescope.config import ModelSettings
 from genrescope.evaluation.cells import predict_cell
 from genrescope.files import write_csv
 from genrescope.models import create_model
+from genrescope.settings import ModelSettings
 from genrescope.shift.adapted import Clips, source_folds
 from genrescope.shift.confounds import Change
 from genrescope.shift.ladder import REST, Rung, climb

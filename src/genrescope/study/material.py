@@ -8,19 +8,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from genrescope.config import (
-    AudioSettings,
-    CorpusSettings,
-    FeatureSettings,
-    SplitSettings,
-    StudyConfig,
-)
+from genrescope.config import StudyConfig
 from genrescope.corpora.corpus import Corpus, regroup
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.split import split_clips
 from genrescope.errors import CorpusError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
+from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
 

@@ -11,9 +11,10 @@ import pandas as pd
 import yaml
 
 from genrescope import __version__
-from genrescope.config import ModelSettings, StudyConfig
+from genrescope.config import StudyConfig
 from genrescope.files import atomic_path, write_csv, write_text
 from genrescope.models import create_model
+from genrescope.settings import ModelSettings
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
 

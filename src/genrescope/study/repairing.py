@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from genrescope.config import ModelSettings, StudyConfig
+from genrescope.config import StudyConfig
 from genrescope.evaluation.metrics import score
 from genrescope.evaluation.significance import unpaired_difference
 from genrescope.files import write_csv
 from genrescope.models import model_class
+from genrescope.settings import ModelSettings
 from genrescope.shift.adaptation import SELF_TRAINED, create_adaptation
 from genrescope.shift.adapted import Clips
 from genrescope.shift.bench import BASELINE, in_domain, run_bench, summarise_bench

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from genrescope.config import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
 from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.index import index_corpus
 from genrescope.errors import ConfigError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
+from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
 from genrescope.study.material import prepare_material
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy

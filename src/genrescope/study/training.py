@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.config import AudioSettings, FeatureSettings, ModelSettings
 from genrescope.errors import TrainingError
 from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell
 from genrescope.features.log_mels import LogMels
@@ -17,6 +16,7 @@ from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.report.model_card import model_card
+from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from genrescope.config import nearest
 from genrescope.evaluation.cells import Cell
 from genrescope.evaluation.counts import Statistic
 from genrescope.evaluation.guesses import GUESSES
@@ -28,6 +27,7 @@ from genrescope.report.claims.kinds import (
 from genrescope.report.claims.outcome import Comparison, Outcome, judge
 from genrescope.report.paper import Counterpart
 from genrescope.report.run_directory import RunDirectory
+from genrescope.settings import nearest
 
 INFINITE = float("inf")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from genrescope.config import Settings, nearest
 from genrescope.errors import ConfigError
 from genrescope.report.claims.kinds import KINDS, Claim
+from genrescope.settings import Settings, nearest
 from genrescope.yaml_file import read_yaml
 
 SHIPPED = "paper.yaml"

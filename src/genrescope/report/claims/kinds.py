@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from genrescope.config import Settings
+from genrescope.settings import Settings
 
 Score = Literal[
     "accuracy",
