@@ -10,19 +10,18 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
-from genrescope.files import sha256_json, write_csv, write_json
-from genrescope.models import create_model
+from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
-from genrescope.report.html import write_report
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.guessing import score_guesses
 from genrescope.study.ladder_steps import LadderSteps
 from genrescope.study.material import Material, prepare_materials
 from genrescope.study.provenance import now, provenance, write_records
+from genrescope.study.reporting import report_run
 from genrescope.study.steps import Ledger
 from genrescope.study.testing import write_cell
-from genrescope.study.training import train_bundle
+from genrescope.study.training import model_inputs, train_bundle
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
 MODELS_IN_MEMORY = 4
@@ -86,21 +85,17 @@ def run_study(
     OutputError
         Where the run directory cannot be written, or another run is at work in it.
     """
-    for name, settings in config.models.items():
-        try:
-            create_model(settings.kind, **settings.params)
-        except ConfigError as error:
-            raise ConfigError(f"models.{name}: {error.reason}") from error
+    inputs = model_inputs(config)
     taxonomy = load_taxonomy(config.taxonomy)
     with Ledger(out, fresh=fresh) as ledger:
-        return _Study(config, taxonomy, out, ledger, workers).run()
+        return _Study(config, taxonomy, inputs, ledger, workers).run()
 
 
 @dataclass
 class _Study:
     config: StudyConfig
     taxonomy: Taxonomy
-    out: Path
+    inputs: dict[str, str]
     ledger: Ledger
     workers: int | None
     started: str = field(default_factory=now)
@@ -109,16 +104,14 @@ class _Study:
 
     def run(self) -> StudyResult:
         config = self.config
-        self.inputs = {
-            name: create_model(settings.kind, **settings.params).input
-            for name, settings in config.models.items()
-        }
+        self.out = self.ledger.folder
+        log_mels = "log_mels" in self.inputs.values()
         self.materials = prepare_materials(
             config,
             self.taxonomy,
             self.ledger,
             workers=self.workers,
-            log_mels="log_mels" in self.inputs.values(),
+            log_mels=log_mels,
         )
         self.warnings = [w for m in self.materials.values() for w in m.warnings]
         self.genres = self.taxonomy.order(
@@ -153,20 +146,24 @@ class _Study:
             self._explain(name, source)
         if config.shift.in_study:
             climb_study(
-                LadderSteps(
-                    config,
-                    self.ledger,
-                    self.genres,
-                    self.workers,
-                    "log_mels" in self.inputs.values(),
-                ),
+                LadderSteps(config, self.ledger, self.genres, self.workers, log_mels),
                 [Cell(*pair, target) for pair in trained for target in config.targets],
                 self.materials,
                 kinds=self.inputs,
                 load=lambda cell, seed: self._model(cell.model, cell.source, seed),
                 config=config,
             )
-        report = self._report(results, failures)
+        facts = provenance(
+            config,
+            self.taxonomy,
+            self.materials,
+            genres=self.genres,
+            skipped=self.skipped,
+            warnings=self.warnings,
+        )
+        report = report_run(
+            self.ledger, config, facts, started=self.started, tables=(results, failures)
+        )
         self.ledger.prune()
         return StudyResult(
             self.out,
@@ -301,35 +298,6 @@ class _Study:
         }
         for step, folder, compute in steps:
             self.ledger.run(step, inputs, [folder], compute)
-
-    def _report(self, results: pd.DataFrame, failures: pd.DataFrame) -> Path:
-        report = self.out / "report.html"
-        facts = provenance(
-            self.config,
-            self.taxonomy,
-            self.materials,
-            genres=self.genres,
-            skipped=self.skipped,
-            warnings=self.warnings,
-        )
-
-        def write() -> None:
-            times = {
-                "started": self.started,
-                "finished": now(),
-                "durations": self.ledger.durations,
-            }
-            write_json(self.out / "run.json", facts | times)
-            write_report(self.out)
-
-        inputs = {
-            "facts": facts,
-            "config": self.config.model_dump(mode="json"),
-            "steps": {name: self.ledger.key(name) for name in self.ledger.durations},
-            "tables": [sha256_json(results.to_csv()), sha256_json(failures.to_csv())],
-        }
-        self.ledger.run("write the report", inputs, [report, self.out / "run.json"], write)
-        return report
 
     def _skip(
         self, reason: str, *, model: str, source: str | None = None, target: str | None = None

@@ -1,7 +1,7 @@
 """Why a source does not carry over to a target, and what helps: what `genrescope shift` runs."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
 from genrescope.files import sha256_file, write_json
-from genrescope.models import create_model
 from genrescope.report.shift_page import write_shift_page
 from genrescope.study.causes import find_causes, find_moved
 from genrescope.study.ladder_steps import Alike, LadderSteps
@@ -21,6 +20,7 @@ from genrescope.study.pool import Pool
 from genrescope.study.provenance import now, provenance, write_records
 from genrescope.study.repairing import repair
 from genrescope.study.steps import Ledger
+from genrescope.study.training import model_inputs
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
 
@@ -82,16 +82,17 @@ def run_shift(
     ]
     if not pairs:
         raise ConfigError("no source of the study has a target that shares no corpus with it")
+    inputs = model_inputs(config)
     taxonomy = load_taxonomy(config.taxonomy)
     with Ledger(out, fresh=fresh) as ledger:
-        return _Shift(config, taxonomy, out, ledger, workers, pairs).run()
+        return _Shift(config, taxonomy, inputs, ledger, workers, pairs).run()
 
 
 @dataclass
 class _Shift:
     config: StudyConfig
     taxonomy: Taxonomy
-    out: Path
+    inputs: dict[str, str]
     ledger: Ledger
     workers: int | None
     pairs: list[tuple[str, str]]
@@ -100,11 +101,8 @@ class _Shift:
 
     def run(self) -> ShiftResult:
         config = self.config
-        inputs = {
-            name: create_model(settings.kind, **settings.params).input
-            for name, settings in config.models.items()
-        }
-        log_mels = "log_mels" in inputs.values()
+        self.out = self.ledger.folder
+        log_mels = "log_mels" in self.inputs.values()
         self.materials = prepare_materials(
             config, self.taxonomy, self.ledger, workers=self.workers, log_mels=log_mels
         )
@@ -117,20 +115,22 @@ class _Shift:
         for source, target in self.pairs:
             home, away = (self._pool(joined) for joined in (source, target))
             pair = self.steps.make_alike(home, away)
-            for name in self._usable(inputs, home, away):
+            for name in self._usable(home, away):
                 ladders.append(self._climb(name, pair))
                 self._causes(name, pair)
-                if inputs[name] == "vectors":
+                if self.inputs[name] == "vectors":
                     self._moved(name, pair)
                 repairs.append(self._repair(name, pair))
+        if not ladders:
+            raise ConfigError(f"no model can be tested: {self.skipped[0]['reason']}")
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         return ShiftResult(self.out, self._page(), tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))
 
-    def _usable(self, inputs: Mapping[str, str], home: Pool, away: Pool) -> Iterator[str]:
-        for name, kind in inputs.items():
+    def _usable(self, home: Pool, away: Pool) -> Iterator[str]:
+        for name, kind in self.inputs.items():
             if kind == "log_mels" and not (home.has_audio and away.has_audio):
                 reason = f"{name} learns from spectrograms, and there is no sound"
                 found = {"model": name, "source": home.name, "target": away.name}
@@ -140,7 +140,7 @@ class _Shift:
 
     def _climb(self, name: str, pair: Alike) -> pd.DataFrame:
         settings, shift = self.config.models[name], self.config.shift
-        network = create_model(settings.kind, **settings.params).input == "log_mels"
+        network = self.inputs[name] == "log_mels"
         repeats = shift.network_repeats if network else shift.repeats
         folds = functools.partial(
             cross_folds, settings, pair.home, n_folds=shift.folds, seeds=range(repeats)

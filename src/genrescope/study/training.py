@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.errors import TrainingError
+from genrescope.config import StudyConfig
+from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell
 from genrescope.features.log_mels import LogMels
 from genrescope.files import write_csv
@@ -19,6 +20,32 @@ from genrescope.report.model_card import model_card
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
+
+
+def model_inputs(config: StudyConfig) -> dict[str, str]:
+    """What each model of a study takes, `vectors` or `log_mels`, having checked its parameters.
+
+    Parameters
+    ----------
+    config : StudyConfig
+
+    Raises
+    ------
+    ConfigError
+        With the model's place in the configuration.
+
+    Examples
+    --------
+    >>> model_inputs(StudyConfig.parse({"name": "a", "corpora": {"b": {"format": "folder"}}}))
+    {'forest': 'vectors', 'boosting': 'vectors', 'cnn': 'log_mels'}
+    """
+    found: dict[str, str] = {}
+    for name, settings in config.models.items():
+        try:
+            found[name] = create_model(settings.kind, **settings.params).input
+        except ConfigError as error:
+            raise ConfigError(f"models.{name}: {error.reason}") from error
+    return found
 
 
 def gather(
