@@ -11,6 +11,7 @@ from genrescope.cli import app
 from genrescope.config import load_config
 from genrescope.corpora.recording import recording_of
 from genrescope.errors import ConfigError, CorpusError
+from genrescope.settings import ModelSettings
 from genrescope.shift.ladder import TOTAL
 from genrescope.study.material import prepare_corpus
 from genrescope.study.shifting import run_shift
@@ -145,3 +146,14 @@ def test_a_recording_is_measured_as_it_was_made(config):
     table = replace(corpora["western"], features=pd.DataFrame())
     with pytest.raises(CorpusError, match="no sound to measure"):
         recording_of(table)
+
+
+def test_a_network_is_laddered_and_mended_too(config, tmp_path):
+    loaded = load_config(config)
+    network = {"models": {"cnn": ModelSettings(kind="cnn", params={"epochs": 1})}}
+    update = network | {"sources": ("western",), "targets": ("korean",)}
+    found = run_shift(loaded.model_copy(update=update), out=tmp_path / "run")
+    assert found.ladders["name"].iloc[0] == "artists seen in training"
+    methods = found.repairs.set_index("method")
+    assert {"none", "adabn", "deep_coral", "trained on clips made alike"} <= set(methods.index)
+    assert not (tmp_path / "run" / "repairs" / "cnn" / "western__korean" / "few_shot.csv").exists()
