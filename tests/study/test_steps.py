@@ -100,3 +100,15 @@ def test_time_is_kept_from_when_there_was_work(tmp_path):
     assert computed == []
     assert take(False) == (False, first, [])
     assert take(True)[1] != first
+
+
+def test_what_a_step_no_longer_writes_is_gone(tmp_path):
+    def write(*names):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        for name in names:
+            (tmp_path / "out" / name).write_text(name)
+
+    for inputs, names in ((1, ("a", "b")), (2, ("a",))):
+        with Ledger(tmp_path) as ledger:
+            ledger.run("step", inputs, [tmp_path / "out"], lambda names=names: write(*names))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]

@@ -124,7 +124,9 @@ class _Shift:
         if not ladders:
             raise ConfigError(f"no model can be tested: {self.skipped[0]['reason']}")
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
-        return ShiftResult(self.out, self._page(), tables[0], tables[1], failures, self.skipped)
+        page = self._page()
+        self.ledger.prune()
+        return ShiftResult(self.out, page, tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))

@@ -126,18 +126,21 @@ class Ledger:
             self.durations[name] = record["seconds"]
             return record["result"]
         path.unlink(missing_ok=True)
+        # What the step wrote before and does not write again would be taken for its own.
+        for file in record["files"] if record is not None else ():
+            _remove(self.folder, file)
         print(name, file=sys.stderr, flush=True)
         start = time.perf_counter()
         result = compute()
         seconds = time.perf_counter() - start
-        files = {
+        written = {
             file.relative_to(self.folder).as_posix(): sha256_file(file)
             for output in outputs
             for file in _files_of(output)
         }
         write_json(
             path,
-            {"name": name, "key": key, "seconds": seconds, "files": files, "result": result},
+            {"name": name, "key": key, "seconds": seconds, "files": written, "result": result},
         )
         self.computed.append(name)
         self.durations[name] = seconds
