@@ -10,8 +10,8 @@ from scipy import sparse
 from genrescope.evaluation.counts import (
     INTERVAL_PERCENT,
     FloatArray,
+    centred_interval,
     codes,
-    percentile_interval,
     resample_weights,
 )
 from genrescope.evaluation.metrics import ECE_BINS
@@ -57,7 +57,7 @@ def calibrate(
     Bins and error are those of `expected_calibration_error` (Guo et al. 2017, "On calibration of
     modern neural networks"). Intervals resample whole groups with their clips of all seeds. The
     error of a resample is above that of all clips on average, since chance moves every bin, so
-    the interval is percentile's as it comes and leans upwards where clips are few.
+    its interval is `centred_interval`'s. The error itself is above the truth where clips are few.
 
     Parameters
     ----------
@@ -108,10 +108,12 @@ def calibrate(
         blocks = resample_weights(len(groups), n_resamples, seed=seed)
         drawn = [sums(weights.astype(np.float64)) for weights in blocks]
     resampled = [np.concatenate(part) for part in zip(*drawn, strict=True)] if drawn else None
-    low, high = (np.nan, np.nan) if resampled is None else percentile_interval(_ece(*resampled))
+    error, low, high = float(_ece(*whole)[0]), np.nan, np.nan
+    if resampled is not None:
+        low, high = centred_interval(_ece(*resampled), error)
     return Calibration(
         _bins(whole, resampled),
-        float(_ece(*whole)[0]),
+        error,
         low,
         high,
         predictions["clip_id"].nunique(),

@@ -14,6 +14,7 @@ from genrescope.evaluation.counts import (
     GroupCounts,
     Statistic,
     bootstrap,
+    centred_interval,
     group_counts,
     metrics_of,
     percentile_interval,
@@ -228,7 +229,10 @@ def _figure(
     value = float(counts.values(statistic, counts.total()[np.newaxis])[0])
     low = high = np.nan
     if drawn is not None:
-        low, high = percentile_interval(counts.values(statistic, drawn))
+        values = counts.values(statistic, drawn)
+        low, high = percentile_interval(values)
+        if name == "ece":
+            low, high = centred_interval(values, value)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 

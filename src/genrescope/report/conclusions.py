@@ -195,9 +195,11 @@ def cautions(run: RunDirectory) -> list[str]:
                 "which lifts in-domain scores and every drop measured from them."
             )
     if any("all" in evaluated_parts(s, t) for s in run.sources for t in run.targets):
+        apart = "“What the drop is made of”, below, takes that apart as far as it can be."
+        if not any((run.folder / "ladder").glob("*/*/ladder.csv")):
+            apart = "This run measures the drop, not its cause."
         found.append(
             "A drop between corpora is not yet a difference between cultures: they may also differ "
-            "in how genres were labelled, in recording, clip length and instruments. This run "
-            "measures the drop, not its cause."
+            f"in how genres were labelled, in recording, clip length and instruments. {apart}"
         )
     return found

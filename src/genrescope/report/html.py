@@ -17,7 +17,7 @@ from genrescope.report.conclusions import (
 )
 from genrescope.report.embedding import Embedder
 from genrescope.report.exhibits import curve_exhibits, drop_exhibit, reliability_exhibits
-from genrescope.report.ladders import ladder_exhibits
+from genrescope.report.ladders import ladder_exhibits, largest_taken_apart
 from genrescope.report.paper import compare_scores, compare_shap, coverage, load_paper
 from genrescope.report.reasons import map_exhibits, shap_exhibits
 from genrescope.report.run_directory import RunDirectory
@@ -68,11 +68,13 @@ def _context(run: RunDirectory) -> dict[str, Any]:
     rankings = rank_all(run)
     rows = [{str(k): v for k, v in row.items()} for row in drops.to_dict("records")]
     first, second = answer(drops)
+    ladders = ladder_exhibits(run, embed)
     return {
         "run": run,
         "info": run.info,
         "answer": first,
         "detail": second,
+        "apart": largest_taken_apart(ladders, drops),
         "cautions": cautions(run),
         "heat": heat_map(run),
         "corpora": corpus_facts(run),
@@ -83,7 +85,7 @@ def _context(run: RunDirectory) -> dict[str, Any]:
         "seeds_differ": run.results.groupby("model")["seed"].nunique().nunique() > 1,
         "drops": rows,
         "drop_figure": drop_exhibit(drops, embed),
-        "ladders": ladder_exhibits(run, embed),
+        "ladders": ladders,
         "rankings": [
             {"ranking": ranking, "sentences": ranking_sentences(ranking)} for ranking in rankings
         ],

@@ -1,5 +1,6 @@
 """Confound ladders in words and pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,25 @@ def ladder_exhibits(run: RunDirectory, embed: Embedder) -> list[dict[str, Any]]:
                     title = f"{model}: from {source} to {target}"
                     found.append(names | ladder_exhibit(ladder, embed, title=title))
     return found
+
+
+def largest_taken_apart(ladders: Sequence[dict[str, Any]], drops: pd.DataFrame) -> str:
+    """What the ladder of the largest drop says; nothing where it has none.
+
+    Parameters
+    ----------
+    ladders : sequence of dict
+        As from `ladder_exhibits`.
+    drops : DataFrame
+        As from `find_drops`.
+    """
+    tested = drops[drops["verdict"] != "untested"] if len(drops) else drops
+    if not len(tested):
+        return ""
+    largest = tested.sort_values("drop").iloc[-1]
+    names = ("model", "source", "target")
+    for found in ladders:
+        if all(found[name] == largest[name] for name in names):
+            where = f"on {int(found['rows'][0]['n']):,} clips of {found['source']}"
+            return f"Step by step, {where}: {' '.join(found['sentences'])}"
+    return ""
