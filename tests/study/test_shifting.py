@@ -152,7 +152,7 @@ def test_a_network_is_laddered_and_mended_too(config, tmp_path):
     network = {"models": {"cnn": ModelSettings(kind="cnn", params={"epochs": 1})}}
     update = network | {"sources": ("western",), "targets": ("korean",)}
     found = run_shift(loaded.model_copy(update=update), out=tmp_path / "run")
-    assert found.ladders["name"].iloc[0] == "artists seen in training"
+    assert found.ladders["name"].iloc[0] == "held-out clips of the source"
     methods = found.repairs.set_index("method")
     assert {"none", "adabn", "deep_coral", "trained on clips made alike"} <= set(methods.index)
     assert not (tmp_path / "run" / "repairs" / "cnn" / "western__korean" / "few_shot.csv").exists()
