@@ -106,7 +106,7 @@ def few_shot_figure(
     'labelled target clips per genre'
     """
     with house_style():
-        figure = new_figure(6.4, 2.9, title=title, subtitle=subtitle)
+        figure = new_figure(8.0, 3.0, title=title, subtitle=subtitle)
         axes = figure.subplots()
         axes.axhline(goal, color=INK, linewidth=1)
         axes.text(
@@ -116,6 +116,7 @@ def few_shot_figure(
             shots = curve["per_genre"].to_numpy(dtype="float64")
             axes.fill_between(shots, curve["low"], curve["high"], color=look["color"], alpha=0.15)
             axes.plot(shots, curve["macro_f1"], label=readable(name), markersize=5, **look)
+        axes.set_xticks(sorted({int(n) for curve in curves.values() for n in curve["per_genre"]}))
         axes.set_xlabel("labelled target clips per genre")
         axes.set_ylabel("macro-F1 (band: 95%)")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))

@@ -170,8 +170,8 @@ def _few_shot(curve: pd.DataFrame, embed: Embedder, title: str) -> dict[str, Any
         curves,
         goal=goal,
         title=f"Labels of the target, {title}",
-        subtitle=f"Goal: 90% of what the target's own model reaches; {curve['method'].iloc[0]}, "
-        f"{int(curve['draws'].iloc[0])} draws",
+        subtitle="Goal: 90% of what the target's own model reaches; "
+        f"adaptation: {curve['method'].iloc[0]}; {int(curve['draws'].iloc[0])} draws",
     )
     needed = {name: float(table["needed"].iloc[0]) for name, table in curves.items()}
     return {"figure": embed.figure(figure), "needed": needed, "rows": curve.to_dict("records")}
