@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from artist_gap import GENRES, folds, held_out_for_stopping, materials, take
+from artist_gap import GENRES, folds, held_out_for_validation, materials, take
 
 from genrescope.audio.alter import Part, shorten, stem_like
 from genrescope.audio.fit import load_clip
@@ -84,7 +84,7 @@ def augmentation(data: Path, params: dict[str, Any], n_folds: int) -> None:
     genres, y = sorted(clips["genre"].unique()), clips["genre"].to_numpy(object)
     answers: dict[str, list[pd.DataFrame]] = {"plain": [], "augmented": []}
     for number, (train, test) in enumerate(list(folds(clips, "artists"))[:n_folds], start=1):
-        stop = held_out_for_stopping(clips.iloc[train])
+        stop = held_out_for_validation(clips.iloc[train])
         held, kept = train[stop], train[~stop]
         for name in answers:
             strengths = STRENGTHS if name == "augmented" else None

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from artist_gap import folds, held_out_for_stopping, materials
+from artist_gap import folds, held_out_for_validation, materials
 
 from genrescope.explanations.verdicts import (
     ALL,
@@ -50,7 +50,7 @@ def main() -> None:
     parts: list[MapQuality] = []
     rng = np.random.default_rng(0)
     for train, test in folds(clips, "artists"):
-        stop = held_out_for_stopping(clips.iloc[train])
+        stop = held_out_for_validation(clips.iloc[train])
         model = create_model("cnn", epochs=arguments.epochs)
         held = (X[train[stop]], truth[train[stop]])
         model.fit(X[train[~stop]], truth[train[~stop]], validation=held)
