@@ -24,7 +24,7 @@ from genrescope.corpora.synthesis.tracks import LABELS, artist_number, render_tr
 from genrescope.evaluation.cells import predict_cell
 from genrescope.features.vector import FEATURE_NAMES, extract
 from genrescope.models import create_model
-from genrescope.shift.confounds import Change, alterations, changes_between
+from genrescope.shift.confounds import CHANGES, Change, alterations, changes_between
 from genrescope.shift.ladder import TOTAL, Rung, climb
 
 RATE = 22050
@@ -45,7 +45,6 @@ class Scenario(NamedTuple):
     relabelled: float = 0.0
 
 
-EVERY = ("clip length", "padding", "band", "level", "single instruments")
 SCENARIOS = {
     "padding": Scenario(("clip length", "padding")),
     "band and level": Scenario(("band", "level")),
@@ -53,7 +52,7 @@ SCENARIOS = {
     "shares of genres": Scenario(weights=(4.0, 0.5, 1.0, 0.5)),
     "concept": Scenario(relabelled=0.35),
     "padding and concept": Scenario(("clip length", "padding"), relabelled=0.25),
-    "everything": Scenario(EVERY, (2.0, 0.5, 1.0, 1.0), 0.25),
+    "everything": Scenario(CHANGES, (2.0, 0.5, 1.0, 1.0), 0.25),
 }
 
 

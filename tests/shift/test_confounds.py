@@ -1,7 +1,7 @@
 import pytest
 
 from genrescope.corpora.recording import Recording
-from genrescope.shift.confounds import Change, alterations, changes_between, instrument_of
+from genrescope.shift.confounds import CHANGES, Change, alterations, changes_between, instrument_of
 
 MIXES = Recording(10, 5.0, -15.0, 9000.0, {})
 LOOPS = Recording(10, 3.0, -20.0, 4000.0, {"bass": 0.25, "drums": 0.5, "strings": 0.25})
@@ -46,3 +46,7 @@ def test_a_clip_keeps_its_instrument_whatever_the_others_are():
     assert alterations(["c"], [Change("x", instruments=shares)]) == [
         alterations(list("abc"), [Change("x", instruments=shares)])[2]
     ]
+
+
+def test_every_change_is_named_in_order():
+    assert [change.name for change in changes_between(MIXES, LOOPS, fit="pad")] == list(CHANGES)

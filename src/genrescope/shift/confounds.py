@@ -17,6 +17,7 @@ SHORTER = 0.95
 PARTS: Mapping[str, Part] = {"drums": "drums", "bass": "bass"}
 OTHER_PART: Part = "harmonic"
 Side = Literal["source", "target"]
+CHANGES = ("clip length", "padding", "band", "level", "single instruments")  # in the ladder's order
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Change:
     Attributes
     ----------
     name : str
-        `clip length`, `padding`, `band`, `level`, `single instruments`.
+        One of `CHANGES`.
     settings : mapping
         Attributes of `Alteration`; empty where nothing is to change.
     instruments : mapping of str to float
@@ -64,7 +65,7 @@ def changes_between(
     Returns
     -------
     list of Change
-        Clip length, padding, band, level, single instruments.
+        One for each of `CHANGES`.
 
     Examples
     --------

@@ -11,13 +11,11 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.corpora.recording import Recording, recording_of
 from genrescope.files import sha256_json, write_json
-from genrescope.shift.confounds import Change, Side, changes_between
+from genrescope.shift.confounds import CHANGES, Change, Side, changes_between
 from genrescope.shift.ladder import REST
 from genrescope.study.laddering import UNSEEN, Fold, climb_pair
 from genrescope.study.pool import Pool
 from genrescope.study.steps import Ledger
-
-CHANGES = ("clip length", "padding", "band", "level", "single instruments")
 
 
 @dataclass(frozen=True)
