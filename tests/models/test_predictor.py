@@ -94,7 +94,7 @@ def test_silent_windows_are_left_out(predictor):
 
 
 def test_batches_do_not_change_the_answer(predictor, tmp_path, monkeypatch):
-    from genrescope.models import predictor as module
+    from genrescope.models import inputs as module
 
     y = np.concatenate([sound(5, hertz=h) for h in (110, 3000, 130, 3500, 120)] + [sound(3)])
     path = write(tmp_path / "a.wav", y)
@@ -178,10 +178,10 @@ def test_two_hours_take_bounded_memory(low_or_high, tmp_path):
         "from pathlib import Path\n"
         "import numpy as np\n"
         "from genrescope.features.vector import Features\n"
-        "from genrescope.models import predictor\n"
+        "from genrescope.models import inputs, predictor\n"
         "def extract(windows, **settings):\n"
         "    return Features(np.zeros((len(windows), 75), np.float32), np.zeros((0, 128, 128)))\n"
-        "predictor.extract = extract\n"
+        "inputs.extract = extract\n"
         "answer = predictor.Predictor.load(sys.argv[1]).from_file(sys.argv[2])\n"
         # Not getrusage: its peak is inherited from the process that forked this one.
         "status = Path('/proc/self/status').read_text().split('VmHWM:')[1]\n"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import claims, corpora, models, studies
+from genrescope.cli import claims, collections, corpora, models, studies
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -30,8 +30,8 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         claims.claims,
         corpora.features,
         models.train,
-        models.predict,
-        models.explain,
+        collections.predict,
+        collections.explain,
     ),
     corpus_app: (corpora.index, corpora.audit, corpora.synth),
 }

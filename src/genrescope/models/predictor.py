@@ -1,8 +1,8 @@
 """From sound files of any length to genres with probabilities, by windows of five seconds."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.audio.decode import MP3_SLACK_SHARE, decode
-from genrescope.audio.fit import SHORTEST_S, SILENT_PEAK, fit
-from genrescope.audio.probe import AudioInfo, probe
-from genrescope.errors import AudioError, BundleError, GenrescopeError
-from genrescope.features.vector import extract, feature_names
+from genrescope.errors import BundleError, GenrescopeError
+from genrescope.features.vector import feature_names
 from genrescope.models.bundle import Bundle, load_bundle
+from genrescope.models.inputs import (
+    Need,
+    SoundInputs,
+    inputs_from_clip,
+    inputs_from_file,
+    silent_throughout,
+)
 from genrescope.models.voting import vote
-from genrescope.settings import AudioSettings, FeatureSettings
-
-WINDOWS_PER_BATCH = 32  # 160 s of sound, 14 MB: memory does not grow with the file
-Waveform = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,18 @@ class Predictor:
     BundleError
         Where the model was trained on a table of other features, which cannot be computed here.
 
+    Attributes
+    ----------
+    bundle : Bundle
+    need : Need
+        What it takes of a sound.
+
     Examples
     --------
+    >>> from genrescope.features.vector import extract
     >>> from genrescope.models import create_model
     >>> from genrescope.models.bundle import save_bundle
+    >>> from genrescope.settings import AudioSettings, FeatureSettings
     >>> import tempfile
     >>> time_s = np.arange(110250) / 22050
     >>> clips = np.stack([np.sin(2 * np.pi * hertz * time_s) for hertz in (110, 120, 3000, 3300)])
@@ -101,8 +109,7 @@ class Predictor:
                 + ", which genrescope cannot compute from sound"
             )
         self.bundle = bundle
-        self._audio: AudioSettings = info.audio
-        self._features: FeatureSettings = info.features
+        self.need = Need(info.audio, info.features, bundle.model.input)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -143,14 +150,7 @@ class Predictor:
         AudioError
             `too-short`, `silent` or `non-finite`.
         """
-        sound = np.asarray(waveform, dtype=np.float32)
-        if sound.ndim != 1:
-            raise AudioError(f"a waveform has one dimension, this one has {sound.ndim}")
-        if not np.isfinite(sound).all():
-            raise AudioError("the waveform holds NaN or infinity", kind="non-finite")
-        length = WINDOWS_PER_BATCH * self._audio.clip_samples
-        parts = (sound[start : start + length] for start in range(0, len(sound), length))
-        return self._predict(parts, len(sound) / self._audio.sample_rate, path=None)
+        return self._predict(inputs_from_clip(waveform, [self.need]))
 
     def from_file(self, path: str | os.PathLike[str]) -> FilePrediction:
         """Predict a sound file of any length, by consecutive windows.
@@ -172,8 +172,7 @@ class Predictor:
         AudioError
             Where the file cannot be read, is shorter than half a second, or is silent throughout.
         """
-        info = probe(path)
-        return self._predict(self._parts(info), info.duration_s, path=info.path)
+        return self._predict(inputs_from_file(path, [self.need]))
 
     def from_files(
         self, paths: Iterable[str | os.PathLike[str]]
@@ -195,105 +194,66 @@ class Predictor:
             except GenrescopeError as error:
                 yield error
 
-    def _parts(self, info: AudioInfo) -> Iterator[Waveform]:
-        """Sound of a file, a batch of windows at a time."""
-        audio = self._audio
-        window_s = audio.clip_samples / audio.sample_rate
-        start_s = 0.0
-        while start_s == 0 or info.duration_s - start_s >= window_s / 2:
-            part_s = WINDOWS_PER_BATCH * window_s
-            try:
-                part = decode(
-                    info.path, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate
-                )
-            except AudioError as error:
-                # The length of an MP3 file is an estimate: one that ends early is whole.
-                near_end = start_s > (1 - MP3_SLACK_SHARE) * info.duration_s
-                if info.format == "MP3" and error.kind == "truncated" and near_end:
-                    return
-                raise
-            yield part
-            start_s += part_s
+    def tables(self, sounds: Sequence[SoundInputs]) -> list[npt.NDArray[np.float64]]:
+        """Ask the model once for the windows of several sounds.
 
-    def _predict(
-        self, parts: Iterable[Waveform], duration_s: float, *, path: str | None
-    ) -> FilePrediction:
-        audio = self._audio
-        if duration_s < SHORTEST_S:
-            raise AudioError(
-                f"{duration_s:.2f} s of sound are too short to say anything: it takes "
-                f"{SHORTEST_S:g} s",
-                path=path,
-                kind="too-short",
-            )
-        starts: list[float] = []
-        tables: list[npt.NDArray[np.float64]] = []
-        silent = done = 0
-        for part in parts:
-            windows, offsets = self._cut(part, first=done == 0)
-            sounding = [
-                k for k, window in enumerate(windows) if np.abs(window).max() >= SILENT_PEAK
-            ]
-            silent += len(windows) - len(sounding)
-            if sounding:
-                starts += [(done + offsets[k]) / audio.sample_rate for k in sounding]
-                tables.append(self._probabilities(np.stack([windows[k] for k in sounding])))
-            done += len(part)
-        if not tables:
-            raise AudioError("the sound is silent throughout", path=path, kind="silent")
-        return self._summary(starts, np.concatenate(tables), duration_s, silent, path)
+        Parameters
+        ----------
+        sounds : sequence of SoundInputs
+            Each holding an array for `need`.
 
-    def _cut(self, part: Waveform, *, first: bool) -> tuple[list[Waveform], list[int]]:
-        """Windows of a stretch of sound, and the sample each begins at."""
-        length = self._audio.clip_samples
-        windows, offsets = [], []
-        for offset in range(0, len(part), length):
-            window = part[offset : offset + length]
-            only = first and offset == 0
-            if len(window) < length / 2 and not only:
-                continue
-            windows.append(fit(window, samples=length, how=self._audio.fit))
-            offsets.append(offset)
-        return windows, offsets
+        Returns
+        -------
+        list of numpy.ndarray [shape=(n_windows, n_genres)]
+            Probabilities of the windows of each sound, columns in display order.
+        """
+        counts = [len(sound.starts_s) for sound in sounds]
+        table = np.zeros((sum(counts), len(self.genres)))
+        if len(table):
+            X: Any = np.concatenate([sound.arrays[self.need] for sound in sounds])
+            model = self.bundle.model
+            if hasattr(model, "feature_names_in_"):
+                X = pd.DataFrame(X, columns=list(feature_names(self.need.features)))
+            columns = [self.genres.index(name) for name in model.classes_]
+            table[:, columns] = model.predict_proba(X)
+        return np.split(table, np.cumsum(counts)[:-1])
 
-    def _probabilities(self, windows: Waveform) -> npt.NDArray[np.float64]:
-        """Probabilities of windows, columns in display order [shape=(n, n_genres)]."""
-        model = self.bundle.model
-        pictures = model.input == "log_mels"
-        found = extract(
-            windows,
-            audio=self._audio,
-            features=self._features,
-            vectors=not pictures,
-            log_mels=pictures,
-        )
-        X: Any = found.log_mels if pictures else found.vectors
-        if hasattr(model, "feature_names_in_"):
-            X = pd.DataFrame(X, columns=list(feature_names(self._features)))
-        known = model.predict_proba(X)
-        table = np.zeros((len(windows), len(self.genres)))
-        table[:, [self.genres.index(name) for name in model.classes_]] = known
-        return table
+    def answer(self, sound: SoundInputs, table: npt.NDArray[np.float64]) -> FilePrediction:
+        """Bring the answers to the windows of a whole sound together.
 
-    def _summary(
-        self,
-        starts: list[float],
-        table: npt.NDArray[np.float64],
-        duration_s: float,
-        silent: int,
-        path: str | None,
-    ) -> FilePrediction:
+        Parameters
+        ----------
+        sound : SoundInputs
+            Its arrays are not looked at.
+        table : numpy.ndarray [shape=(n_windows, n_genres)]
+            From `tables`.
+
+        Raises
+        ------
+        AudioError
+            `silent` where there is no window.
+        """
+        if not len(table):
+            raise silent_throughout(sound.path)
         names = np.array(self.genres)
         windows = pd.DataFrame(table, columns=list(self.genres))
         mean = vote(windows, np.zeros(len(windows))).iloc[0].rename("probability")
         mean.index.name = "genre"
         windows.insert(0, "genre", names[table.argmax(axis=1)])
-        windows.insert(0, "start_s", starts)
+        windows.insert(0, "start_s", sound.starts_s)
         return FilePrediction(
-            path=path,
-            duration_s=duration_s,
+            path=sound.path,
+            duration_s=sound.duration_s,
             windows=windows,
             probabilities=mean,
             genre=str(names[int(np.argmax(mean.to_numpy()))]),
-            silent_windows=silent,
+            silent_windows=sound.silent_windows,
         )
+
+    def _predict(self, parts: Iterable[SoundInputs]) -> FilePrediction:
+        # Only the answers of a long sound are kept, not what they were given for.
+        tables, passed = [], []
+        for part in parts:
+            tables += self.tables([part])
+            passed.append(replace(part, arrays={}))
+        return self.answer(SoundInputs.joined(passed), np.concatenate(tables))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from genrescope.collection.explaining import ExplainedFile, explain_files
 from genrescope.errors import ConfigError, GenrescopeError
 from genrescope.features.vector import extract
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 from genrescope.settings import AudioSettings, FeatureSettings
-from genrescope.study.explain_files import ExplainedFile, explain_files
 
 RATE = 22050
 
