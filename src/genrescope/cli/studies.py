@@ -20,6 +20,7 @@ def demo(
 
     with resources.as_file(resources.files("genrescope") / "configs" / "demo.yaml") as config:
         _study(config, out=out, fresh=False, workers=workers)
+    say("next: genrescope predict SONG, genrescope explain SONG -o why, genrescope serve")
 
 
 def study(
