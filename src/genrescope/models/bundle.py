@@ -74,6 +74,7 @@ def save_bundle(
     features: FeatureSettings | None,
     corpora: Sequence[Mapping[str, Any]] = (),
     metrics: Any = (),
+    coverage: Mapping[str, Any] | None = None,
     card: str = "",
     statistics: FeatureStatistics | None = None,
     calibration: Calibration | None = None,
@@ -97,6 +98,8 @@ def save_bundle(
         What it was trained on.
     metrics : list or mapping
         How it scored; what is not finite becomes null.
+    coverage : mapping, optional
+        How its prediction sets did on recordings held out.
     card : str
         The model card, Markdown.
     statistics : FeatureStatistics, optional
@@ -135,6 +138,7 @@ def save_bundle(
     content = _describe(model, genres, taxonomy, audio, features) | {
         "corpora": [_plain(dict(corpus)) for corpus in corpora],
         "metrics": _plain(metrics),
+        "coverage": _plain(coverage),
         "versions": _versions(),
     }
     check_evidence(
