@@ -59,16 +59,39 @@ def deal_folds(clips: pd.DataFrame, *, n_folds: int = FOLDS, seed: int = 0) -> l
     return [np.flatnonzero(fold == k) for k in range(folds)]
 
 
+def learning_clips(members: Sequence[Material], *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Feature vectors and clips of the training and validation parts of a source.
+
+    Parameters
+    ----------
+    members : sequence of Material
+        The corpora the source joins.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    X : DataFrame [shape=(n, n_features)]
+    clips : DataFrame [shape=(n, ...)]
+        In the same order, with their `part`.
+    """
+    parts = ("train", "validation")
+    found = [gather(members, part, kind="vectors", seed=seed) for part in parts]
+    clips = [of.assign(part=part) for (_, of), part in zip(found, parts, strict=True)]
+    return pd.concat([X for X, _ in found]), pd.concat(clips)
+
+
 def cross_validate(
     settings: ModelSettings,
-    members: Sequence[Material],
+    X: pd.DataFrame,
+    clips: pd.DataFrame,
     *,
     genres: Sequence[str],
-    seed: int,
-    n_resamples: int,
-    tell: Callable[[str], None],
+    seed: int = 0,
+    n_resamples: int = 1000,
+    tell: Callable[[str], None] = print,
 ) -> KeptAside | None:
-    """Answers to training and validation clips by models that learned from the other folds.
+    """Answers to clips by models that learned from the other folds.
 
     Every fold's model learns from the training part and stops or calibrates by the validation
     part, each without the fold: as the final model does, with less of both.
@@ -77,12 +100,12 @@ def cross_validate(
     ----------
     settings : ModelSettings
         A model of feature vectors.
-    members : sequence of Material
-        The corpora the source joins.
+    X, clips : DataFrame
+        As from `learning_clips`.
     genres : sequence of str
         In display order.
     seed : int
-        Of the split, the folds and the models.
+        Of the folds and the models.
     n_resamples : int
         Of the score's bootstrap.
     tell : callable
@@ -93,11 +116,6 @@ def cross_validate(
     KeptAside or None
         None where there are too few groups for two folds, or too few genres.
     """
-    parts = [gather(members, part, kind="vectors", seed=seed) for part in ("train", "validation")]
-    X = pd.concat([vectors for vectors, _ in parts])
-    clips = pd.concat(
-        [of.assign(part=part) for (_, of), part in zip(parts, ("train", "validation"), strict=True)]
-    )
     folds = deal_folds(clips, seed=seed)
     answers = []
     for fold, held in enumerate(folds, start=1):

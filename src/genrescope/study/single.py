@@ -13,7 +13,7 @@ from genrescope.errors import ConfigError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
-from genrescope.study.cross_validation import cross_validate
+from genrescope.study.cross_validation import cross_validate, learning_clips
 from genrescope.study.material import prepare_material
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy
@@ -114,7 +114,7 @@ def train_single(
     seed: int = 0,
     store: str | None = None,
     workers: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = print,
 ) -> Trained:
     """Train one model on one corpus and keep it as a bundle.
 
@@ -146,7 +146,7 @@ def train_single(
     workers : int, optional
         Processes for extraction; the usable cores where not given.
     tell : callable, optional
-        Gets a sentence as each fold of the cross-validation ends.
+        Gets a sentence as each fold of the cross-validation ends; it is printed where not given.
 
     Returns
     -------
@@ -179,8 +179,9 @@ def train_single(
     genres = taxonomy.order(material.clips["genre"])
     kept_aside = None
     if not needs_audio:
+        X, clips = learning_clips([material], seed=seed)
         kept_aside = cross_validate(
-            settings, [material], genres=genres, seed=seed, n_resamples=N_RESAMPLES, tell=tell
+            settings, X, clips, genres=genres, seed=seed, n_resamples=N_RESAMPLES, tell=tell
         )
     found = train_bundle(
         out,
