@@ -90,10 +90,10 @@ def map_processes(
     [1, 2, 3]
     """
     workers = cpu_count() if workers is None else workers
-    if workers <= 1 and on_death is None:
-        results = map(function, items)
-    else:
-        results = _pooled(function, items, workers, on_death)
+    stays = workers <= 1 and on_death is None
+    results: Iterator[Result] = (
+        map(function, items) if stays else _pooled(function, items, workers, on_death)
+    )
     for result in results:
         if on_result is not None:
             on_result(result)

@@ -59,8 +59,9 @@ def list_sounds(
     'url'
     """
     found: dict[str, Listed] = {}
-    for one in map(os.fspath, named):
-        listed = _standard_input(stdin) if one == STANDARD_INPUT else _expand(one)
+    for one in named:
+        text = os.fspath(one)
+        listed = _standard_input(stdin) if text == STANDARD_INPUT else _expand(text)
         for sound in listed:
             # NUL is in no path, so that an error stands beside the path it is about.
             key = f"\0{sound}" if isinstance(sound, AudioError) else os.path.realpath(sound)

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from genrescope.models.doubt import Doubt
 from genrescope.models.predictor import FilePrediction
 from genrescope.report.timeline import Stretch, Timeline
 
@@ -27,6 +28,8 @@ class Answer:
         The most probable one.
     probabilities : dict of str to float
         Of each genre, in display order, to six digits.
+    doubt : Doubt or None
+        The genres it may be and how unusual it is, where the model was calibrated.
     timeline : Timeline or None
         The answers to the windows, where they were asked for.
     """
@@ -38,6 +41,7 @@ class Answer:
     silent_windows: int
     genre: str
     probabilities: dict[str, float]
+    doubt: Doubt | None = None
     timeline: Timeline | None = None
 
     @classmethod
@@ -69,6 +73,7 @@ class Answer:
             probabilities=dict(
                 zip(genres, prediction.probabilities.round(DIGITS).tolist(), strict=True)
             ),
+            doubt=prediction.doubt,
             timeline=Timeline(
                 window_s,
                 windows["start_s"].round(TIME_DIGITS).tolist(),
@@ -85,8 +90,14 @@ class Answer:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Read what `to_dict` gave."""
-        timeline = content["timeline"]
-        return cls(**content | {"timeline": None if timeline is None else Timeline(**timeline)})
+        doubt, timeline = content["doubt"], content["timeline"]
+        return cls(
+            **content
+            | {
+                "doubt": doubt and Doubt(**doubt | {"genres": tuple(doubt["genres"])}),
+                "timeline": timeline and Timeline(**timeline),
+            }
+        )
 
     def stretches(self) -> list[Stretch]:
         """Which genre when; nothing where the answers to the windows were not asked for."""

@@ -8,9 +8,14 @@ from typing import Any, ClassVar, Protocol
 
 from rich.cells import cell_len
 
+from genrescope.errors import ConfigError
 from genrescope.report.answers import Answer
 
 CLOSE = 0.5  # a genre at least half as likely as the first "could also be" it
+ANSWER_COLUMNS = (
+    "path", "model", "duration_s", "windows", "genre", "may_be", "coverage", "unusual", "unlike",
+)  # fmt: skip
+STRETCH_COLUMNS = ("path", "model", "start_s", "end_s", "genre", "probability")
 
 
 class Layout(Protocol):
@@ -55,12 +60,8 @@ class TableLayout:
         columns = [_padded(printable(answer.path), self._path_width)]
         if self._model_width is not None:
             columns.append(_padded(_name(answer.model), self._model_width))
-        first = answer.probabilities[answer.genre]
-        ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
-        close = [genre for genre, p in ranked if genre != answer.genre and p >= CLOSE * first]
-        columns.append(f"{answer.genre} {first:.2f}")
-        if close:
-            columns.append(f"(could also be {' or '.join(close)})")
+        columns.append(f"{answer.genre} {answer.probabilities[answer.genre]:.2f}")
+        columns += _doubts(answer)
         windows = "1 window" if answer.windows == 1 else f"{answer.windows} windows"
         columns.append(f"{clock(answer.duration_s)}, {windows}")
         line = "  ".join(columns) + "\n"
@@ -78,6 +79,9 @@ class TableLayout:
 class CsvLayout:
     """A row per file and model, a column per genre; with timelines, a row per stretch.
 
+    `may_be` holds the prediction set, genres separated by semicolons; it and the three columns
+    after it are empty where a model was not calibrated.
+
     Parameters
     ----------
     genres : sequence of str
@@ -88,23 +92,23 @@ class CsvLayout:
     extends: ClassVar[bool] = True
 
     def __init__(self, genres: Sequence[str], *, timeline: bool) -> None:
-        self._timeline = timeline
-        if timeline:
-            self.columns = ["path", "model", "start_s", "end_s", "genre", "probability"]
-        else:
-            self.columns = ["path", "model", "duration_s", "windows", "genre", *genres]
+        self._timeline, self._genres = timeline, genres
 
     def start(self) -> str:
         """The names of the columns."""
-        return _csv([self.columns])
+        return _csv([STRETCH_COLUMNS if self._timeline else (*ANSWER_COLUMNS, *self._genres)])
 
     def text(self, answer: Answer) -> str:
         """One row, or one for each stretch."""
-        who = [answer.path, answer.model]
+        who = (answer.path, answer.model)
         if self._timeline:
-            return _csv([[*who, *stretch] for stretch in answer.stretches()])
-        shares = [answer.probabilities.get(genre, "") for genre in self.columns[5:]]
-        return _csv([[*who, answer.duration_s, answer.windows, answer.genre, *shares]])
+            return _csv([(*who, *stretch) for stretch in answer.stretches()])
+        doubt = answer.doubt
+        doubts: tuple[Any, ...] = ("", "", "", "")
+        if doubt is not None:
+            doubts = ("; ".join(doubt.genres), doubt.coverage, doubt.unusual, doubt.unlike)
+        shares = (answer.probabilities.get(genre, "") for genre in self._genres)
+        return _csv([(*who, answer.duration_s, answer.windows, answer.genre, *doubts, *shares)])
 
     def end(self) -> str:
         """Nothing."""
@@ -177,6 +181,11 @@ def create_layout(
     timeline : bool
         Whether the answers come with their timelines.
 
+    Raises
+    ------
+    ConfigError
+        For an unknown format.
+
     Examples
     --------
     >>> answer = Answer("a.mp3", "mine@1a2b3c4d", 221.0, 44, 0, "Rock", {"Blues": 0.4, "Rock": 0.6})
@@ -184,13 +193,15 @@ def create_layout(
     ...     "csv", paths=["a.mp3"], models=["mine"], genres=["Blues", "Rock"], timeline=False
     ... )
     >>> print(layout.start() + layout.text(answer), end="")
-    path,model,duration_s,windows,genre,Blues,Rock
-    a.mp3,mine@1a2b3c4d,221.0,44,Rock,0.4,0.6
+    path,model,duration_s,windows,genre,may_be,coverage,unusual,unlike,Blues,Rock
+    a.mp3,mine@1a2b3c4d,221.0,44,Rock,,,,,0.4,0.6
     """
     if format == "table":
         return TableLayout(paths, models)
     if format == "csv":
         return CsvLayout(genres, timeline=timeline)
+    if format not in FORMATS:
+        raise ConfigError(f"format is {format!r}, it should be one of {', '.join(FORMATS)}")
     return JsonLayout() if format == "json" else JsonLinesLayout()
 
 
@@ -223,6 +234,20 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
+def _doubts(answer: Answer) -> list[str]:
+    """What else it may be: by the prediction set where there is one, else by the probabilities."""
+    doubt = answer.doubt
+    if doubt is None:
+        least = CLOSE * answer.probabilities[answer.genre]
+        ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+        close = [genre for genre, p in ranked if genre != answer.genre and p >= least]
+        return [f"(could also be {' or '.join(close)})"] if close else []
+    said = []
+    if doubt.genres != (answer.genre,):
+        said.append(f"({doubt.coverage:.0%} set: {', '.join(doubt.genres)})")
+    return [*said, "unlike anything in training"] if doubt.unlike else said
+
+
 def _name(model: str) -> str:
     return model.rpartition("@")[0]
 
@@ -230,7 +255,7 @@ def _name(model: str) -> str:
 def _csv(rows: Sequence[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return _encodable(text.getvalue())
+    return encodable(text.getvalue())
 
 
 def _json(answer: Answer) -> str:
@@ -238,9 +263,9 @@ def _json(answer: Answer) -> str:
     del content["timeline"]
     if answer.timeline is not None:
         content["timeline"] = answer.timeline.windows(list(answer.probabilities))
-    return _encodable(json.dumps(content, ensure_ascii=False))
+    return encodable(json.dumps(content, ensure_ascii=False))
 
 
-def _encodable(text: str) -> str:
-    """Bytes of a file name that are not UTF-8 as escapes, which JSON reads back."""
+def encodable(text: str) -> str:
+    """Text in which bytes of a file name that are not UTF-8 are escapes, which JSON reads back."""
     return text.encode(errors="backslashreplace").decode()
