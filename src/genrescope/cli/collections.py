@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="[BUNDLE]... AUDIO...",
+        metavar="[BUNDLE...] AUDIO",
         help="Trained models first, where not the demo's; then sound files, folders, quoted "
         "patterns, playlists (.m3u), or - for a list on standard input.",
         show_default=False,

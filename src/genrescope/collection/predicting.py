@@ -151,6 +151,10 @@ def predict_shards(
     shards: Sequence[Shard], *, workers: int | None = None
 ) -> Iterator[list[Outcome]]:
     """Ask about shards in processes of their own; results and errors as of `predict_files`."""
+    if len(shards) == 1 and len(shards[0].files) == 1:
+        # A single file has nobody to take with it, and a process takes a second to start.
+        yield predict_shard(shards[0])
+        return
     # A process takes longer to start than a shard of short files is worth.
     workers = min(cpu_count() if workers is None else workers, len(shards))
     yield from map_processes(predict_shard, shards, workers=workers, on_death=_file_by_file)

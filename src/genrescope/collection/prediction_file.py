@@ -112,8 +112,7 @@ def write_predictions(
         journal.recover(shards)
         missing = {key: shard for key, shard in shards.items() if key not in journal}
         written.resumed = len(files) - sum(len(shard.files) for shard in missing.values())
-        with progress(len(files), "predicting", unit="files") as bar:
-            bar.advance(written.resumed)
+        with progress(len(files) - written.resumed, "predicting", unit="files") as bar:
             found = predict_shards(list(missing.values()), workers=workers)
             for key, outcomes in zip(missing, found, strict=True):
                 journal.add(key, [_plain(outcome) for outcome in outcomes])
