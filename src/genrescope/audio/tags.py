@@ -1,0 +1,206 @@
+"""The genre tag of a sound file: read, written and put back, with the sound left as it is."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from genrescope.audio.genre_field import GenreField, Values, damage_named, open_field
+from genrescope.audio.payload import container_of, payload_digest
+from genrescope.errors import AudioError, OutputError, TagError
+from genrescope.files import atomic_path, output_errors
+
+NO_GENRE = ("(no genre)",)  # kept of a file that had none; ID3 readers drop empty values
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a sound file says of its genre.
+
+    Attributes
+    ----------
+    genres : tuple of str
+        In words: numbers of ID3's list are spelled out, empty values left out. Empty where the file
+        has other tags only.
+    written : tuple of str
+        The values as they stand in the file, such as `"(17)"`.
+    kept : tuple of str or None
+        The values `write_genres` found when it first changed the file, as they stood there; empty
+        where there were none; None where it changed nothing.
+    artist : str or None
+        The first one named.
+    """
+
+    genres: Values
+    written: Values
+    kept: Values | None
+    artist: str | None
+
+
+def read_tags(path: str | os.PathLike[str]) -> Tags | None:
+    """Read the genre tag of a sound file.
+
+    Parameters
+    ----------
+    path : path-like
+        MP3 (ID3v2, else ID3v1), FLAC, OGG Vorbis or Opus, M4A or MP4, WAV or AIFF with ID3; known
+        by its content, whatever its name.
+
+    Returns
+    -------
+    Tags or None
+        None where the file has no tags at all.
+
+    Raises
+    ------
+    AudioError
+        Where the file is missing, empty, forbidden, no file, or cut short.
+    TagError
+        `no-tag-format` for another kind of file, `broken-tags` for tags that cannot be parsed.
+    ConfigError
+        Where mutagen is not installed.
+
+    Examples
+    --------
+    >>> import soundfile, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.flac"
+    >>> soundfile.write(path, [0.0] * 22050, 22050)
+    >>> write_genres(path, ["Blues"])
+    True
+    >>> read_tags(path).genres, read_tags(path).kept
+    (('Blues',), ())
+    >>> restore_genres(path)
+    True
+    >>> read_tags(path) is None
+    True
+    """
+    field = _open(Path(path))
+    if not field.is_tagged:
+        return None
+    kept = () if field.kept == NO_GENRE else field.kept
+    with damage_named(Path(path)):
+        return Tags(field.genres, field.written or (), kept, field.artist)
+
+
+def write_genres(path: str | os.PathLike[str], genres: Sequence[str]) -> bool:
+    """Write a genre, and keep the old one in a tag of its own.
+
+    A copy in the same folder is changed, compared with the file, and takes its place: whoever reads
+    finds the old file or the new one. What is kept is what stood there before the first change;
+    later ones leave it alone. Mode and owner stay, the time of change does not.
+
+    Parameters
+    ----------
+    path : path-like
+        A link is followed.
+    genres : sequence of str
+        One or more, none of them empty.
+
+    Returns
+    -------
+    bool
+        False where the file says so already, and is left alone.
+
+    Raises
+    ------
+    AudioError, TagError
+        As `read_tags` does; `would-lose` where sound or other tags would not stay as they are,
+        `changed-meanwhile` where another program wrote the file. The file is then as it was.
+    OutputError
+        Where the file or its folder cannot be written.
+    """
+    new = tuple(genres)
+    if not new or not all(value.strip() for value in new):
+        raise ValueError(f"genres are one or more texts that are not empty, not {new!r}")
+    path = _real(path)
+    field = _open(path)
+    if new == field.written:
+        return False
+    kept = field.kept or field.written or NO_GENRE
+    _replace(path, field, new, kept)
+    return True
+
+
+def restore_genres(path: str | os.PathLike[str]) -> bool:
+    """Put back the genre that `write_genres` found, and remove the tag it was kept in.
+
+    Returns
+    -------
+    bool
+        False where nothing is kept, and the file is left alone.
+
+    Raises
+    ------
+    AudioError, TagError, OutputError
+        As `write_genres` does.
+    """
+    path = _real(path)
+    field = _open(path)
+    if field.kept is None:
+        return False
+    _replace(path, field, None if field.kept == NO_GENRE else field.kept, None)
+    return True
+
+
+def _real(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise AudioError("there is no such file", path=path) from error
+
+
+def _open(path: Path) -> GenreField:
+    container = container_of(path)
+    with damage_named(path):
+        return open_field(path, container)
+
+
+def _replace(path: Path, field: GenreField, written: Values | None, kept: Values | None) -> None:
+    _check_writable(path)
+    if field.loss is not None:
+        raise TagError(
+            f"writing would lose {field.loss}; nothing was written", path=path, kind="would-lose"
+        )
+    before = path.stat()
+    sound, others = payload_digest(path), field.others()
+    with atomic_path(path, keep_mode=True) as temporary, output_errors(path):
+        shutil.copy2(path, temporary)
+        with damage_named(path):
+            container = container_of(temporary)
+            open_field(temporary, container).change(written, kept)
+            after = open_field(temporary, container)
+            same = (
+                payload_digest(temporary) == sound
+                and after.others() == others
+                and (after.written, after.kept) == (written, kept)
+            )
+        if not same:
+            raise TagError(
+                "sound or other tags would not stay as they are; nothing was written",
+                path=path,
+                kind="would-lose",
+            )
+        _to_disk(temporary)
+        now = path.stat()
+        if (now.st_mtime_ns, now.st_size, now.st_ino) != (
+            before.st_mtime_ns, before.st_size, before.st_ino,
+        ):  # fmt: skip
+            raise TagError(
+                "another program changed the file meanwhile; try again",
+                path=path,
+                kind="changed-meanwhile",
+            )
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a file that says it is read-only, though a rename in its folder could replace it."""
+    if not path.stat().st_mode & 0o222:
+        raise OutputError("is read-only; nothing was written", path=path)
+    with output_errors(path), path.open("r+b"):
+        pass
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
