@@ -2,15 +2,28 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genrescope.audio.genre_field import GenreField, Values, damage_named, open_field
 from genrescope.audio.payload import container_of, payload_digest
-from genrescope.errors import AudioError, OutputError, TagError
+from genrescope.errors import AudioError, ConfigError, OutputError, TagError
 from genrescope.files import atomic_path, output_errors
 
+try:
+    from genrescope.audio.genre_field import GenreField, Values, damage_named
+    from genrescope.audio.id3_field import Id3Field
+    from genrescope.audio.mp4_field import Mp4Field
+    from genrescope.audio.vorbis_field import VorbisField
+except ImportError as missing:
+    if (missing.name or "").split(".")[0] != "mutagen":
+        raise
+    raise ConfigError("tags need the extra: pip install 'genrescope[tags]'") from missing
+
+FIELDS: dict[str, Callable[[Path, str], GenreField]] = {
+    "MP3": Id3Field, "WAV": Id3Field, "AIFF": Id3Field,
+    "FLAC": VorbisField, "OGG": VorbisField, "MP4": Mp4Field,
+}  # fmt: skip
 NO_GENRE = ("(no genre)",)  # kept of a file that had none; ID3 readers drop empty values
 
 
@@ -153,7 +166,7 @@ def _real(path: str | os.PathLike[str]) -> Path:
 def _open(path: Path) -> GenreField:
     container = container_of(path)
     with damage_named(path):
-        return open_field(path, container)
+        return FIELDS[container](path, container)
 
 
 def _replace(path: Path, field: GenreField, written: Values | None, kept: Values | None) -> None:
@@ -163,16 +176,15 @@ def _replace(path: Path, field: GenreField, written: Values | None, kept: Values
             f"writing would lose {field.loss}; nothing was written", path=path, kind="would-lose"
         )
     before = path.stat()
-    sound, others = payload_digest(path), field.others()
+    sound = payload_digest(path)
     with atomic_path(path, keep_mode=True) as temporary, output_errors(path):
         shutil.copy2(path, temporary)
         with damage_named(path):
-            container = container_of(temporary)
-            open_field(temporary, container).change(written, kept)
-            after = open_field(temporary, container)
+            _open(temporary).change(written, kept)
+            after = _open(temporary)
             same = (
                 payload_digest(temporary) == sound
-                and after.others() == others
+                and field.agrees_with(after)
                 and (after.written, after.kept) == (written, kept)
             )
         if not same:
