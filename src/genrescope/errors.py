@@ -54,7 +54,9 @@ def _rebuild(
 class AudioError(GenrescopeError, ValueError):
     """A sound file that cannot be used.
 
-    Kinds: `unreadable`, `undecodable`, `truncated`, `too-short`, `silent`, `non-finite`.
+    Kinds: `unreadable`, `undecodable`, `truncated`, `too-short`, `silent`, `non-finite`; of what is
+    named where sound files are expected `no-sound` (nothing in it) and `url`; `died` where reading
+    it ended the process.
     """
 
     default_kind = "unreadable"

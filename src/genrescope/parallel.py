@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from typing import TypeVar
 
 from genrescope.errors import GenrescopeError
@@ -33,6 +35,8 @@ def _start_worker() -> None:
 
     # Each process has a core of its own: threads of BLAS inside it would only fight over it.
     threadpool_limits(1)
+    # Ctrl-C reaches every process of a terminal; the parent alone decides what follows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -50,6 +54,7 @@ def map_processes(
     *,
     workers: int | None = None,
     on_result: Callable[[Result], None] | None = None,
+    on_death: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
     """Apply a function to items in worker processes.
 
@@ -63,6 +68,10 @@ def map_processes(
         Processes; the usable cores where not given. With 1 the work stays in this process.
     on_result : callable, optional
         Called with each result as it is handed out.
+    on_death : callable, optional
+        What stands for the result of an item that kills its process, called in this process. The
+        work then never stays in this process, and items that were under way beside such an item
+        are done again, each by itself, to find out which it was.
 
     Yields
     ------
@@ -72,7 +81,8 @@ def map_processes(
     Raises
     ------
     GenrescopeError
-        Where a worker process dies; whatever the function itself raises passes through.
+        Where a worker process dies and `on_death` is not given, or where no process can be
+        started; whatever the function itself raises passes through.
 
     Examples
     --------
@@ -80,39 +90,87 @@ def map_processes(
     [1, 2, 3]
     """
     workers = cpu_count() if workers is None else workers
-    for result in _serial(function, items) if workers <= 1 else _pooled(function, items, workers):
+    stays = workers <= 1 and on_death is None
+    results: Iterator[Result] = (
+        map(function, items) if stays else _pooled(function, items, workers, on_death)
+    )
+    for result in results:
         if on_result is not None:
             on_result(result)
         yield result
 
 
-def _serial(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    for item in items:
-        yield function(item)
-
-
 def _pooled(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    on_death: Callable[[Item], Result] | None,
 ) -> Iterator[Result]:
-    # Forking a process that runs threads (torch, BLAS) can deadlock, hence the fork server.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("forkserver"),
-        initializer=_start_worker,
-    )
-    pending: deque[Future[Result]] = deque()
+    left = iter(items)
+    under_way: deque[tuple[Item, Future[Result]]] = deque()
+    pool = _pool(workers)
     try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) >= workers * IN_FLIGHT_PER_WORKER:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except BrokenProcessPool as error:
-        raise GenrescopeError(
-            "a worker process died: out of memory (use fewer workers), killed, or unable to start "
-            'because a script calls genrescope outside `if __name__ == "__main__":`; what is '
-            "finished stays"
-        ) from error
+        while True:
+            for item in islice(left, workers * IN_FLIGHT_PER_WORKER - len(under_way)):
+                under_way.append((item, _submit(pool, function, item)))
+            if not under_way:
+                return
+            try:
+                result = under_way[0][1].result()
+            except BrokenProcessPool as error:
+                pool.shutdown(wait=True, cancel_futures=True)
+                if on_death is None or not _can_start():
+                    raise GenrescopeError(
+                        "a worker process died: out of memory (use fewer workers), killed, or "
+                        "unable to start because a script calls genrescope outside "
+                        '`if __name__ == "__main__":`; what is finished stays'
+                    ) from error
+                while under_way:
+                    yield _again(function, *under_way.popleft(), on_death)
+                pool = _pool(workers)
+            else:
+                under_way.popleft()
+                yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Forking a process that runs threads (torch, BLAS) can deadlock, hence the fork server.
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=_start_worker)
+
+
+def _submit(
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
+) -> Future[Result]:
+    try:
+        return pool.submit(function, item)
+    except BrokenProcessPool as error:
+        broken: Future[Result] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _can_start() -> bool:
+    try:
+        with _pool(1) as pool:
+            return pool.submit(cpu_count).result() > 0
+    except BrokenProcessPool:
+        return False
+
+
+def _again(
+    function: Callable[[Item], Result],
+    item: Item,
+    first: Future[Result],
+    on_death: Callable[[Item], Result],
+) -> Result:
+    """Result of an item whose pool broke: what it had already, or from a process of its own."""
+    if not first.cancelled() and first.exception() is None:
+        return first.result()
+    try:
+        with _pool(1) as pool:
+            return pool.submit(function, item).result()
+    except BrokenProcessPool:
+        return on_death(item)

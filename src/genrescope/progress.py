@@ -30,6 +30,8 @@ class _Bar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # What is printed meanwhile goes above the bar, unless it goes to a file or a pipe.
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._unit = unit
         self._task = self._progress.add_task(description, total=total, rate="")

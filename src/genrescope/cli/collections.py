@@ -1,43 +1,96 @@
 """Commands that ask trained models about sound files: which genre, and why."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import say_failures, share
+from genrescope.cli.console import Workers, say, say_failures, share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrescope.collection.listing import Listed
+    from genrescope.errors import GenrescopeError
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[BUNDLE]... AUDIO...",
+        help="Trained models first, where not the demo's; then sound files, folders, quoted "
+        "patterns, playlists (.m3u), or - for a list on standard input.",
+        show_default=False,
+    ),
+]
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A trained model.")],
-    audio: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    inputs: Inputs,
     format: Annotated[  # noqa: A002 (the word of the option)
-        str, typer.Option(help="table, csv or json.")
+        str, typer.Option(help="table, csv, json or jsonl.")
     ] = "table",
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="A file, not the screen.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A file; a run that is killed goes on.")
+    ] = None,
+    exists: Annotated[
+        str, typer.Option(help="Where -o is there: fail, skip what it answers for, or overwrite.")
+    ] = "fail",
+    timeline: Annotated[bool, typer.Option("--timeline", help="Say which genre when.")] = False,
+    workers: Workers = None,
 ) -> None:
     """Label sound files, with the probability of every genre."""
+    from genrescope.collection.predicting import name_models, predict_files
+    from genrescope.collection.prediction_file import EXISTS, write_predictions
     from genrescope.errors import GenrescopeError
-    from genrescope.files import write_text
-    from genrescope.models.predictor import Predictor
-    from genrescope.report.answers import FORMATS, render
+    from genrescope.progress import progress
+    from genrescope.report.layouts import FORMATS, create_layout
 
-    if format not in FORMATS:
-        raise typer.BadParameter(f"{format!r} is not one of {', '.join(FORMATS)}")
-    predictor = Predictor.load(bundle)
-    answers = list(predictor.from_files(audio))
-    failures = [answer for answer in answers if isinstance(answer, GenrescopeError)]
-    text = render([answer for answer in answers if not isinstance(answer, GenrescopeError)], format)
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(out, text)
-    say_failures(failures, of=len(answers))
+    _one_of(format, FORMATS)
+    _one_of(exists, EXISTS)
+    bundles, files = _models_and_files(inputs)
+    models, genres = name_models(bundles)
+    if out is not None:
+        done = write_predictions(
+            out,
+            models,
+            files,
+            format=format,
+            genres=genres,
+            timeline=timeline,
+            exists=exists,
+            workers=workers,
+        )
+        if done.kept:
+            say(f"{done.kept:,} files were in {out} before and stay as they are")
+        if done.resumed:
+            say(f"{done.resumed:,} files were done by a run that was stopped")
+        _say_counts(done.answered, done.failures)
+        say_failures(done.failures, of=done.answered + len(done.failures), table=done.failures_file)
+        return
+    layout = create_layout(
+        format,
+        paths=[file for file in files if isinstance(file, str)],
+        models=[model.label for model in models],
+        genres=genres,
+        timeline=timeline,
+    )
+    failures = []
+    typer.echo(layout.start(), nl=False)
+    with progress(len(files), "predicting", unit="files") as bar:
+        for outcome in predict_files(models, files, timeline=timeline, workers=workers):
+            bar.advance()
+            if isinstance(outcome, GenrescopeError):
+                failures.append(outcome)
+            else:
+                typer.echo("".join(map(layout.text, outcome)), nl=False)
+    typer.echo(layout.end(), nl=False)
+    _say_counts(len(files) - len(failures), failures)
+    say_failures(failures, of=len(files))
 
 
 def explain(
-    bundle: Annotated[Path, typer.Argument(help="A trained model.")],
-    audio: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    inputs: Inputs,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for pages, pictures, sounds.")],
     target: Annotated[
         str | None, typer.Option(help="The genre to ask about [the one that is heard].")
@@ -55,10 +108,13 @@ def explain(
     from genrescope.collection.explaining import explain_files
     from genrescope.errors import GenrescopeError
 
-    failures = []
+    bundles, files = _models_and_files(inputs)
+    if len(bundles) > 1:
+        raise typer.BadParameter("one model at a time is explained")
+    failures: list[GenrescopeError] = [file for file in files if isinstance(file, GenrescopeError)]
     answers = explain_files(
-        bundle,
-        audio,
+        bundles[0],
+        [file for file in files if isinstance(file, str)],
         out,
         target=target,
         against=against,
@@ -73,4 +129,31 @@ def explain(
         typer.echo(f"{answer.path}  {answer.genre} {share(answer.probability)}  {answer.page}")
         for sentence in answer.sentences:
             typer.echo(f"  {sentence}")
-    say_failures(failures, of=len(audio))
+    say_failures(failures, of=len(files))
+
+
+def _models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
+    from genrescope.collection.bundles import choose_bundles
+    from genrescope.collection.listing import list_sounds
+
+    chosen = choose_bundles(inputs)
+    if not chosen.sounds:
+        raise typer.BadParameter("models are named, but no sound to ask them about")
+    if chosen.note:
+        say(chosen.note)
+    return chosen.bundles, list_sounds(chosen.sounds)
+
+
+def _one_of(value: str, known: "Sequence[str]") -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
+
+
+def _say_counts(answered: int, failures: "Sequence[GenrescopeError]") -> None:
+    if answered + len(failures) < 2:
+        return
+    kinds = ", ".join(
+        f"{kind} {count}" for kind, count in sorted(Counter(f.kind for f in failures).items())
+    )
+    failed = f", {len(failures):,} failed ({kinds})" if failures else ""
+    say(f"{answered:,} files answered{failed}")

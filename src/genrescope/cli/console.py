@@ -38,10 +38,20 @@ def share(value: Any) -> str:
     return "–" if value != value else f"{value:.2f}".replace("0.", ".", 1)
 
 
-def say_failures(failures: "Sequence[GenrescopeError]", *, of: int) -> None:
-    """Name the failures among so many inputs and leave with exit code 3, or 1 if all failed."""
-    for failure in failures:
+def say_failures(
+    failures: "Sequence[GenrescopeError]", *, of: int, table: Path | None = None
+) -> None:
+    """Name the failures among so many inputs and leave with exit code 3, or 1 if all failed.
+
+    All of them, unless a table lists them.
+    """
+    named = failures if table is None else failures[:LISTED_FAILURES]
+    for failure in named:
         say(f"failed: {failure}")
+    if len(failures) > len(named):
+        say(f"and {len(failures) - len(named)} more")
+    if failures and table is not None:
+        say(f"all of them, by kind: {table}")
     if failures:
         raise typer.Exit(SOME_FAILED if len(failures) < of else FAILED)
 

@@ -1,10 +1,12 @@
 """Which models answer where none is named."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from genrescope.errors import ConfigError
-from genrescope.models.bundle_info import DESCRIPTION
+from genrescope.models.bundle_info import DESCRIPTION, read_info
 
 VARIABLE = "GENRESCOPE_BUNDLES"
 DEMO = Path("runs/demo/models")
@@ -40,3 +42,69 @@ def default_bundles() -> list[Path]:
             "(genrescope train MUSIC -o my-genres) or make the demo's (genrescope demo)"
         )
     return found
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The models that answer, and what they are asked about.
+
+    Attributes
+    ----------
+    bundles : list of pathlib.Path
+    sounds : list of str
+        The other arguments.
+    note : str
+        Which model answers and what it was trained on, where none was named; else empty.
+    """
+
+    bundles: list[Path]
+    sounds: list[str]
+    note: str = ""
+
+
+def choose_bundles(arguments: Sequence[str]) -> Chosen:
+    """Divide a command's arguments into models and sounds.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The leading ones that are bundles are the models. Where the first is none, the first of
+        `default_bundles` answers: what stands first in `GENRESCOPE_BUNDLES`, or the demo's boosted
+        trees, which need no torch.
+
+    Raises
+    ------
+    ConfigError
+        Where no model is named and there is none by default.
+    BundleError
+        Where the default model does not say what it is.
+    """
+    count = next((n for n, one in enumerate(arguments) if not is_bundle(one)), len(arguments))
+    sounds = list(arguments[count:])
+    if count:
+        return Chosen([Path(one) for one in arguments[:count]], sounds)
+    try:
+        folder = default_bundles()[0]
+    except ConfigError as error:
+        what = f"{arguments[0]} is no model (a folder with a {DESCRIPTION}), " if arguments else ""
+        raise ConfigError(f"{what}{error.reason}") from error
+    return Chosen([folder], sounds, f"no model is named: {describe(folder)}")
+
+
+def describe(folder: str | os.PathLike[str]) -> str:
+    """Say what a model is and what it was trained on.
+
+    Raises
+    ------
+    BundleError
+        Where the folder is no bundle, or a damaged one.
+    """
+    info = read_info(Path(folder))
+    names = " and ".join(str(corpus.get("name", "?")) for corpus in info.corpora)
+    text = f"{folder} answers ({info.kind}, trained on {names or 'it does not say what'})"
+    if any(corpus.get("synthetic") for corpus in info.corpora):
+        text += (
+            ". That is synthetic music, rendered by a program: its answers show how genrescope "
+            "works, not what real music is"
+        )
+    return text

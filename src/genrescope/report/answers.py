@@ -1,65 +1,106 @@
-"""Predictions as people and programs read them: a table, CSV, or JSON."""
+"""What a model said of one file, in plain numbers that are written down as they are."""
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-import pandas as pd
-
+from genrescope.models.doubt import Doubt
 from genrescope.models.predictor import FilePrediction
+from genrescope.report.timeline import Stretch, Timeline
 
-FORMATS = ("table", "csv", "json")
-CLOSE = 0.5  # a genre at least half as likely as the first "could also be" it
+DIGITS = 6  # after the point of a probability: more say nothing, and differ between machines
+TIME_DIGITS = 3
 
 
-def render(answers: Sequence[FilePrediction], format: str) -> str:  # noqa: A002 (the option's word)
-    """Lay predictions out as text.
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of one file.
 
-    Parameters
+    Attributes
     ----------
-    answers : sequence of FilePrediction
-    format : str
-        `table` (a line per file), `csv` (a row per file, a column per genre) or `json` (windows
-        included).
-
-    Returns
-    -------
-    str
-        With a line end, or empty for a table of nothing.
+    path : str
+    model : str
+        The model's name and the first eight digits of its digest, `name@1a2b3c4d`.
+    duration_s : float
+        Length of the whole sound.
+    windows, silent_windows : int
+        That were asked about, and that were left out.
+    genre : str
+        The most probable one.
+    probabilities : dict of str to float
+        Of each genre, in display order, to six digits.
+    doubt : Doubt or None
+        The genres it may be and how unusual it is, where the model was calibrated.
+    timeline : Timeline or None
+        The answers to the windows, where they were asked for.
     """
-    if format == "json":
-        return (
-            json.dumps([_record(answer) for answer in answers], ensure_ascii=False, indent=2) + "\n"
+
+    path: str
+    model: str
+    duration_s: float
+    windows: int
+    silent_windows: int
+    genre: str
+    probabilities: dict[str, float]
+    doubt: Doubt | None = None
+    timeline: Timeline | None = None
+
+    @classmethod
+    def of(
+        cls, prediction: FilePrediction, *, model: str, window_s: float, timeline: bool = False
+    ) -> Self:
+        """Write a prediction down.
+
+        Parameters
+        ----------
+        prediction : FilePrediction
+            Of a file.
+        model : str
+            Which model it is of.
+        window_s : float
+            Length of its windows.
+        timeline : bool
+            Whether the answers to the windows are wanted.
+        """
+        genres = [str(genre) for genre in prediction.probabilities.index]
+        windows = prediction.windows
+        return cls(
+            path=str(prediction.path),
+            model=model,
+            duration_s=round(prediction.duration_s, TIME_DIGITS),
+            windows=len(windows),
+            silent_windows=prediction.silent_windows,
+            genre=prediction.genre,
+            probabilities=dict(
+                zip(genres, prediction.probabilities.round(DIGITS).tolist(), strict=True)
+            ),
+            doubt=prediction.doubt,
+            timeline=Timeline(
+                window_s,
+                windows["start_s"].round(TIME_DIGITS).tolist(),
+                windows[genres].to_numpy().round(DIGITS).tolist(),
+            )
+            if timeline
+            else None,
         )
-    if format == "csv":
-        return _table(answers).to_csv(index=False, lineterminator="\n")
-    width = max((len(str(answer.path)) for answer in answers), default=0)
-    return "".join(f"{_line(answer, width)}\n" for answer in answers)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a JSON value."""
+        return asdict(self)
 
-def _table(answers: Sequence[FilePrediction]) -> pd.DataFrame:
-    if not answers:
-        return pd.DataFrame(columns=pd.Index(["path", "duration_s", "windows", "genre"]))
-    return pd.concat([answer.frame() for answer in answers], ignore_index=True)
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Read what `to_dict` gave."""
+        doubt, timeline = content["doubt"], content["timeline"]
+        return cls(
+            **content
+            | {
+                "doubt": doubt and Doubt(**doubt | {"genres": tuple(doubt["genres"])}),
+                "timeline": timeline and Timeline(**timeline),
+            }
+        )
 
-
-def _record(answer: FilePrediction) -> dict[str, Any]:
-    return {
-        "path": str(answer.path),
-        "genre": answer.genre,
-        "duration_s": answer.duration_s,
-        "probabilities": {str(g): float(p) for g, p in answer.probabilities.items()},
-        "windows": answer.windows.to_dict(orient="records"),
-    }
-
-
-def _line(answer: FilePrediction, width: int) -> str:
-    ranked = answer.probabilities.sort_values(ascending=False, kind="stable")
-    first = float(ranked.iloc[0])
-    close = [str(genre) for genre, p in ranked.iloc[1:].items() if p >= CLOSE * first]
-    also = f"  (could also be {' or '.join(close)})" if close else ""
-    minutes, seconds = divmod(round(answer.duration_s), 60)
-    n = len(answer.windows)
-    windows = "1 window" if n == 1 else f"{n} windows"
-    length = f"{minutes}:{seconds:02d}, {windows}"
-    return f"{answer.path!s:<{width}}  {answer.genre} {first:.2f}{also}  {length}"
+    def stretches(self) -> list[Stretch]:
+        """Which genre when; nothing where the answers to the windows were not asked for."""
+        if self.timeline is None:
+            return []
+        return self.timeline.stretches(list(self.probabilities), duration_s=self.duration_s)

@@ -1,0 +1,203 @@
+"""Which sounds are meant: files, folders, patterns, playlists and lists, each sound once."""
+
+import codecs
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO
+
+from genrescope.collection.bundles import is_bundle
+from genrescope.corpora.table import AUDIO_SUFFIXES, Failure, walk_files
+from genrescope.errors import AudioError, CorpusError
+
+STANDARD_INPUT = "-"
+PLAYLISTS = (".m3u", ".m3u8")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+Listed = str | AudioError
+
+
+def list_sounds(
+    named: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO | None = None
+) -> list[Listed]:
+    """List the sound files that are named, one way or another.
+
+    Parameters
+    ----------
+    named : iterable of path-like
+        - a file, whatever its name;
+        - a folder: all files below it that are sound by their suffix, sorted, hidden ones left
+          out; links to folders are followed, each folder once;
+        - a pattern with `*`, `?` or `[...]`, `**` for folders at any depth: what it matches, files
+          by their suffix and folders as above. A file of that very name comes first;
+        - a playlist (`.m3u`, `.m3u8`): its entries, relative to the playlist;
+        - `-`: a list on standard input of any of these, one a line or ended by NUL each.
+    stdin : binary file, optional
+        In place of the standard input.
+
+    Returns
+    -------
+    list of str or AudioError
+        Paths in the order in which they are named first; where something gives no sound, why.
+        Whether a file exists and can be read shows when it is read. A sound reached by several
+        names or links is listed once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("b.mp3", "a.flac", "cover.jpg"):
+    ...     (folder / name).touch()
+    >>> [Path(path).name for path in list_sounds([folder / "b.mp3", folder])]
+    ['b.mp3', 'a.flac']
+    >>> list_sounds(["https://example.org/a.mp3"])[0].kind
+    'url'
+    """
+    found: dict[str, Listed] = {}
+    for one in named:
+        text = os.fspath(one)
+        listed = _standard_input(stdin) if text == STANDARD_INPUT else _expand(text)
+        for sound in listed:
+            # NUL is in no path, so that an error stands beside the path it is about.
+            key = f"\0{sound}" if isinstance(sound, AudioError) else os.path.realpath(sound)
+            found.setdefault(key, sound)
+    return list(found.values())
+
+
+def _expand(named: str) -> Iterator[Listed]:
+    if "\0" in named:
+        yield AudioError("this is no name of a file: it holds a NUL", path=repr(named))
+        return
+    if URL.match(named):
+        yield _address(named)
+        return
+    path = named if os.path.lexists(named) else os.path.expanduser(named)  # noqa: PTH111 (as named)
+    if os.path.isdir(path):  # noqa: PTH112 (a name may be too long for a file)
+        yield from _folder(path)
+    elif glob.has_magic(path) and not os.path.lexists(path):
+        yield from _pattern(path)
+    elif path.lower().endswith(PLAYLISTS):
+        yield from _playlist(Path(path))
+    else:
+        yield path
+
+
+def _address(named: str) -> AudioError:
+    return AudioError(
+        "this is an address, and nothing is fetched from a network; download it first",
+        path=named,
+        kind="url",
+    )
+
+
+def _folder(path: str) -> Iterator[Listed]:
+    if is_bundle(path):
+        reason = "this is a trained model; models are named before the first sound"
+        yield AudioError(reason, path=path, kind="no-sound")
+        return
+    yield from _or_nothing(_sounds_below(Path(path)), path, "the folder holds no sound file")
+
+
+def _sounds_below(root: Path, pattern: Sequence[str] = ("**",)) -> Iterator[Listed]:
+    """Sound files below a folder that match a pattern, or lie in a folder that does."""
+    failures: list[Failure] = []
+    try:
+        for path in walk_files(root, failures=failures):
+            if path.suffix.lower() not in AUDIO_SUFFIXES:
+                continue
+            parts = path.relative_to(root).parts
+            if any(_matches(parts[:depth], pattern) for depth in range(1, len(parts) + 1)):
+                yield str(path)
+    except CorpusError as error:
+        yield AudioError(error.reason, path=root)
+    for row in failures:
+        yield AudioError(row["reason"], path=row["path"], kind=row["kind"])
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**" and _matches(parts, pattern[1:]):
+        return True
+    if not parts:
+        return False
+    rest = pattern if pattern[0] == "**" else pattern[1:]
+    return (rest is pattern or fnmatchcase(parts[0], pattern[0])) and _matches(parts[1:], rest)
+
+
+def _pattern(pattern: str) -> Iterator[Listed]:
+    yield from _or_nothing(_matching(pattern), pattern, "no sound file matches this pattern")
+
+
+def _matching(pattern: str) -> Iterator[Listed]:
+    parts = Path(pattern).parts
+    if "**" in parts:
+        # Not glob's own `**`: where links to folders form loops, it goes round them.
+        fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
+        yield from _sounds_below(Path(*fixed), parts[len(fixed) :])
+        return
+    for found in sorted(glob.glob(pattern)):  # noqa: PTH207 (keeps the pattern's own spelling)
+        path = Path(found)
+        if path.is_dir():
+            yield from _sounds_below(path)
+        elif path.suffix.lower() in AUDIO_SUFFIXES:
+            yield found
+
+
+def _playlist(playlist: Path) -> Iterator[Listed]:
+    try:
+        content = playlist.read_bytes().removeprefix(codecs.BOM_UTF8)
+    except OSError as error:
+        reason = f"the playlist cannot be read ({(error.strerror or str(error)).lower()})"
+        yield AudioError(reason, path=playlist)
+        return
+    entries = _entries(content, playlist)
+    yield from _or_nothing(entries, playlist, "the playlist names no sound file")
+
+
+def _entries(content: bytes, playlist: Path) -> Iterator[Listed]:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        # An .m3u8 is UTF-8 by definition: where it is not, its names are bytes of the file system.
+        old = playlist.suffix.lower() == ".m3u"
+        text = content.decode("latin-1") if old else os.fsdecode(content)
+    for line in text.replace("\r", "\n").split("\n"):
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        if "\0" in entry:
+            yield AudioError("this is no playlist: it holds NUL bytes", path=playlist)
+            return
+        if URL.match(entry):
+            yield _address(entry)
+            continue
+        path = playlist.parent / entry
+        if "\\" in entry and not os.path.lexists(path):
+            path = playlist.parent / entry.replace("\\", "/")  # written on Windows
+        yield str(path)
+
+
+def _standard_input(stdin: BinaryIO | None) -> Iterator[Listed]:
+    content = (stdin or sys.stdin.buffer).read()
+    lines = content.split(b"\0") if b"\0" in content else content.split(b"\n")
+    names = [os.fsdecode(line.removesuffix(b"\r")) for line in lines]
+    sounds = (sound for name in names if name for sound in _expand(name))
+    yield from _or_nothing(sounds, STANDARD_INPUT, "the list on standard input names no sound file")
+
+
+def _or_nothing(
+    sounds: Iterable[Listed], path: str | os.PathLike[str], reason: str
+) -> Iterator[Listed]:
+    """What there is, or the reason why there is nothing."""
+    empty = True
+    for sound in sounds:
+        empty = False
+        yield sound
+    if empty:
+        yield AudioError(reason, path=path, kind="no-sound")
