@@ -96,7 +96,9 @@ def read_tags(path: str | os.PathLike[str]) -> Tags | None:
         return Tags(field.genres, field.written or (), kept, field.artist)
 
 
-def write_genres(path: str | os.PathLike[str], genres: Sequence[str]) -> bool:
+def write_genres(
+    path: str | os.PathLike[str], genres: Sequence[str], *, dry_run: bool = False
+) -> bool:
     """Write a genre, and keep the old one in a tag of its own.
 
     A copy in the same folder is changed, compared with the file, and takes its place: whoever reads
@@ -109,11 +111,13 @@ def write_genres(path: str | os.PathLike[str], genres: Sequence[str]) -> bool:
         A link is followed.
     genres : sequence of str
         One or more, none of them empty.
+    dry_run : bool
+        Only find out: nothing is written, not even a copy.
 
     Returns
     -------
     bool
-        False where the file says so already, and is left alone.
+        Whether the file changes; False where it says so already, and is left alone.
 
     Raises
     ------
@@ -131,17 +135,22 @@ def write_genres(path: str | os.PathLike[str], genres: Sequence[str]) -> bool:
     if new == field.written:
         return False
     kept = field.kept or field.written or NO_GENRE
-    _replace(path, field, new, kept)
+    _replace(path, field, new, kept, dry_run=dry_run)
     return True
 
 
-def restore_genres(path: str | os.PathLike[str]) -> bool:
+def restore_genres(path: str | os.PathLike[str], *, dry_run: bool = False) -> bool:
     """Put back the genre that `write_genres` found, and remove the tag it was kept in.
+
+    Parameters
+    ----------
+    path, dry_run
+        As of `write_genres`.
 
     Returns
     -------
     bool
-        False where nothing is kept, and the file is left alone.
+        Whether the file changes; False where nothing is kept, and it is left alone.
 
     Raises
     ------
@@ -152,7 +161,8 @@ def restore_genres(path: str | os.PathLike[str]) -> bool:
     field = _open(path)
     if field.kept is None:
         return False
-    _replace(path, field, None if field.kept == NO_GENRE else field.kept, None)
+    written = None if field.kept == NO_GENRE else field.kept
+    _replace(path, field, written, None, dry_run=dry_run)
     return True
 
 
@@ -169,12 +179,18 @@ def _open(path: Path) -> GenreField:
         return FIELDS[container](path, container)
 
 
-def _replace(path: Path, field: GenreField, written: Values | None, kept: Values | None) -> None:
+def _replace(
+    path: Path, field: GenreField, written: Values | None, kept: Values | None, *, dry_run: bool
+) -> None:
     _check_writable(path)
-    if field.loss is not None:
+    with damage_named(path):
+        loss = field.loss
+    if loss is not None:
         raise TagError(
-            f"writing would lose {field.loss}; nothing was written", path=path, kind="would-lose"
+            f"writing would lose {loss}; nothing was written", path=path, kind="would-lose"
         )
+    if dry_run:
+        return
     before = path.stat()
     sound = payload_digest(path)
     with atomic_path(path, keep_mode=True) as temporary, output_errors(path):
