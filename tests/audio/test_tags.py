@@ -16,12 +16,6 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from genrescope.audio.payload import payload_digest
-from genrescope.audio.tags import Tags, read_tags, restore_genres, write_genres
-from genrescope.errors import AudioError, GenrescopeError, OutputError, TagError
-
-pytest.importorskip("mutagen")
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
@@ -30,6 +24,10 @@ from mutagen.mp4 import MP4
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
+
+from genrescope.audio.payload import payload_digest
+from genrescope.audio.tags import Tags, read_tags, restore_genres, write_genres
+from genrescope.errors import AudioError, GenrescopeError, OutputError, TagError
 
 RATE = 48000  # hertz, one that Opus has
 FORMATS = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff")

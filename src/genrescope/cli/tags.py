@@ -101,8 +101,8 @@ def _say_summary(found: "TagCheck") -> None:
     if agreement.n:
         say(
             f"{agreement.agreeing:,} of {agreement.n:,} files agree with their tag: "
-            f"{share(agreement.share)} [{share(agreement.low)}, {share(agreement.high)}], "
-            f"{agreement.n_artists:,} artists"
+            f"{share(agreement.share)} [{share(agreement.low)}, {share(agreement.high)}], over "
+            f"{agreement.n_artists:,} artists, a file without one as its own"
         )
     different = found.disagreements()
     outside = int((different["outside_set"] == True).sum())  # noqa: E712 (None where unknown)
@@ -111,19 +111,17 @@ def _say_summary(found: "TagCheck") -> None:
         known = different["outside_set"].notna().any()
         say(f"a disagreement is a lead, not a verdict: listen first{sure if known else ''}")
     if found.untagged:
-        say(f"not compared: {len(found.untagged):,} files without a genre tag")
+        say(f"not compared, no genre tag: {len(found.untagged):,}")
     if found.unmapped:
         values = found.unmapped_values
         named = [f"{value} {count}" for value, count in values.most_common(LISTED_VALUES)]
-        more = f" and {len(values) - len(named)} other values" if len(values) > len(named) else ""
-        say(
-            f"not compared: {len(found.unmapped):,} files whose tag is none of the model's genres: "
-            f"{', '.join(named)}{more}"
-        )
+        others = len(values) - len(named)
+        listed = ", ".join(named) + (f" and {others} other values" if others else "")
+        say(f"not compared, no genre of the model: {len(found.unmapped):,} ({listed})")
     kinds = Counter(failure.kind for failure in found.failures)
     if kinds:
         counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items()))
-        say(f"not compared: {kinds.total():,} files that cannot be read ({counts})")
+        say(f"not compared, cannot be read: {kinds.total():,} ({counts})")
 
 
 def _tell(outcomes: "Iterable[Outcome]", *, of: int, written: bool) -> None:
@@ -143,9 +141,9 @@ def _tell(outcomes: "Iterable[Outcome]", *, of: int, written: bool) -> None:
             sure = "" if outcome.probability is None else f" {share(outcome.probability)}"
             typer.echo(printable(f"{outcome.path}  {old} → {new}{sure}"))
     if written:
-        say(f"{changed:,} files changed")
+        say(f"files changed: {changed:,}")
     else:
-        say(f"{changed:,} files would change; nothing was written (--write does it)")
+        say(f"files that would change: {changed:,}; nothing was written (--write does it)")
     for reason, count in left.most_common():
         say(f"left as they are: {count:,} ({reason})")
     say_failures(failures, of=of)

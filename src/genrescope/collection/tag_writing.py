@@ -74,7 +74,8 @@ def write_heard(
     ------
     TagChange or GenrescopeError
         For each file, first those that are not asked about, then in the order of the files. Files
-        unlike anything in training are left, and those whose tag already stands for the genre.
+        unlike anything in training are left, those whose tag already stands for the genre, and
+        those whose tag stands for none of the model's genres: it knows no better.
 
     Raises
     ------
@@ -83,14 +84,19 @@ def write_heard(
     """
     models, _ = name_models([bundle])
     genres = TagGenres(read_info(bundle))
-    asked: dict[str, Tags | None] = {}
+    asked: dict[str, tuple[str, ...]] = {}
     for found in read_all_tags(files):
         if isinstance(found, GenrescopeError):
             yield found
-        elif only_missing and _genres(found[1]):
-            yield TagChange(found[0], _genres(found[1]), _genres(found[1]), left="has a genre")
+            continue
+        path, tags = found
+        old = _genres(tags)
+        if old and only_missing:
+            yield TagChange(path, old, old, left="has a genre")
+        elif old and not genres.of(old):
+            yield TagChange(path, old, old, left="has a genre the model does not know")
         else:
-            asked[found[0]] = found[1]
+            asked[path] = old
     with progress(len(asked), "asking", unit="files") as bar:
         for outcome in predict_files(models, list(asked), workers=workers):
             bar.advance()
@@ -98,7 +104,7 @@ def write_heard(
                 yield outcome
                 continue
             (answer,) = outcome
-            old = _genres(asked[answer.path])
+            old = asked[answer.path]
             probability = answer.probabilities[answer.genre]
             if answer.genre in genres.of(old):
                 yield TagChange(answer.path, old, old, probability, "says so already")

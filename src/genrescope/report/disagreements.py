@@ -1,5 +1,6 @@
 """Tags that are not what a model hears, as people and programs read them."""
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -37,9 +38,10 @@ def render_disagreements(found: pd.DataFrame, format: str) -> str:  # noqa: A002
         return encodable(found.to_csv(index=False, lineterminator="\n"))
     if format == "table":
         return _table(found)
-    lines = format == "jsonl"
-    text = found.to_json(orient="records", lines=lines, force_ascii=False, double_precision=6)
-    return encodable(text if not len(found) or text.endswith("\n") else text + "\n")
+    objects = [json.dumps(row, ensure_ascii=False) for row in found.to_dict(orient="records")]
+    if format == "jsonl":
+        return encodable("".join(f"{one}\n" for one in objects))
+    return encodable("[" + ",".join(f"\n{one}" for one in objects) + "\n]\n")
 
 
 def _table(found: pd.DataFrame) -> str:
