@@ -2,7 +2,7 @@
 
 The files are the 100 tracks of `$GENRESCOPE_DATA/gtzan_mini`, ten genres, copied to a temporary
 folder. In each of ten rounds they are tagged with their genres, and another tenth, one track of
-each genre, with a wrong one drawn at random: after ten rounds every track was wrong once. The tags
+each genre, with a wrong one drawn at random: in the end every track was wrong once. The tags
 are written and checked by the functions behind the commands. Each track is heard by a model that
 knows neither it nor its artist: the default of `genrescope train`, trained on the other four of
 five folds of artists of `gtzan_mini` and `gtzan_short`.
@@ -89,25 +89,24 @@ def plant(tracks: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(tags, index=tracks.index)
 
 
-def check_round(
-    parts: list[tuple[Path, pd.DataFrame]], tags: pd.Series, copies: Path
+def check_fold(
+    bundle: Path, tracks: pd.DataFrame, tags: pd.DataFrame, copies: Path
 ) -> pd.DataFrame:
-    found = []
-    for bundle, tracks in parts:
-        paths = {}
-        for place, row in tracks.iterrows():
-            path = copies / f"{place}.flac"
-            write_genres(path, [tags[place]])
-            paths[str(path)] = row
-        check = check_tags(bundle, list(paths), workers=1)
-        if check.failures or check.unmapped or len(check.compared) != len(paths):
-            raise SystemExit(f"misfiled_tags: not every track was compared: {check.failures}")
-        table = check.compared
-        table["group"] = [paths[path]["group"] for path in table["path"]]
-        table["genre"] = [paths[path]["genre"] for path in table["path"]]
-        table["planted"] = table["tag_genre"] != table["genre"]
-        found.append(table)
-    return pd.concat(found, ignore_index=True)
+    """What the check says of the copies of a fold's tracks, one for each round."""
+    rows = {}
+    for place, row in tracks.iterrows():
+        for number in range(ROUNDS):
+            path = copies / f"{place}-{number}.flac"
+            shutil.copyfile(row["path"], path)
+            write_genres(path, [tags.loc[place, number]])
+            rows[str(path)] = {"group": row["group"], "genre": row["genre"], "round": number}
+    check = check_tags(bundle, list(rows))
+    if check.failures or check.unmapped or len(check.compared) != len(rows):
+        raise SystemExit(f"misfiled_tags: not every track was compared: {check.failures}")
+    known = pd.DataFrame([rows[path] for path in check.compared["path"]])
+    table = pd.concat([check.compared, known], axis=1)
+    shutil.rmtree(copies)
+    return table.assign(planted=table["tag_genre"] != table["genre"])
 
 
 def scores(table: pd.DataFrame, weights: np.ndarray | None = None) -> dict[str, float]:
@@ -174,12 +173,13 @@ def main() -> None:
         folder = Path(name)
         parts = train_folds(corpus_of(Path(data)), folder)
         tracks = pd.concat([own for _, own in parts]).sort_index()
-        (folder / "copies").mkdir()
-        for place, row in tracks.iterrows():
-            copy = shutil.copyfile(row["path"], folder / "copies" / f"{place}.flac")
-            copy.chmod(0o644)
         tags = plant(tracks, np.random.default_rng(arguments.seed))
-        rounds = [check_round(parts, tags[number], folder / "copies") for number in range(ROUNDS)]
+        checked = []
+        for bundle, own in parts:
+            (folder / "copies").mkdir()
+            checked.append(check_fold(bundle, own, tags, folder / "copies"))
+    table = pd.concat(checked, ignore_index=True)
+    rounds = [own.reset_index(drop=True) for _, own in table.groupby("round")]
     tell(rounds, seed=arguments.seed)
 
 

@@ -130,7 +130,7 @@ def write_genres(
     new = tuple(genres)
     if not new or not all(value.strip() for value in new):
         raise ValueError(f"genres are one or more texts that are not empty, not {new!r}")
-    path = _real(path)
+    path = Path(os.path.realpath(path))
     field = _open(path)
     if new == field.written:
         return False
@@ -157,20 +157,13 @@ def restore_genres(path: str | os.PathLike[str], *, dry_run: bool = False) -> bo
     AudioError, TagError, OutputError
         As `write_genres` does.
     """
-    path = _real(path)
+    path = Path(os.path.realpath(path))
     field = _open(path)
     if field.kept is None:
         return False
     written = None if field.kept == NO_GENRE else field.kept
     _replace(path, field, written, None, dry_run=dry_run)
     return True
-
-
-def _real(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(path).resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise AudioError("there is no such file", path=path) from error
 
 
 def _open(path: Path) -> GenreField:
@@ -195,15 +188,7 @@ def _replace(
     sound = payload_digest(path)
     with atomic_path(path, keep_mode=True) as temporary, output_errors(path):
         shutil.copy2(path, temporary)
-        with damage_named(path):
-            _open(temporary).change(written, kept)
-            after = _open(temporary)
-            same = (
-                payload_digest(temporary) == sound
-                and field.agrees_with(after)
-                and (after.written, after.kept) == (written, kept)
-            )
-        if not same:
+        if not (_changed(temporary, field, written, kept) and _digest(temporary) == sound):
             raise TagError(
                 "sound or other tags would not stay as they are; nothing was written",
                 path=path,
@@ -221,12 +206,32 @@ def _replace(
             )
 
 
+def _changed(copy: Path, original: GenreField, written: Values | None, kept: Values | None) -> bool:
+    """Change a copy; whether it then says what it should, and all else as before."""
+    try:
+        with damage_named(copy):
+            _open(copy).change(written, kept)
+            after = _open(copy)
+            return (after.written, after.kept) == (written, kept) and original.agrees_with(after)
+    except (AudioError, TagError):  # where it became unreadable
+        return False
+
+
+def _digest(copy: Path) -> str | None:
+    try:
+        return payload_digest(copy)
+    except (AudioError, TagError):
+        return None
+
+
 def _check_writable(path: Path) -> None:
     """Refuse a file that says it is read-only, though a rename in its folder could replace it."""
     if not path.stat().st_mode & 0o222:
         raise OutputError("is read-only; nothing was written", path=path)
     with output_errors(path), path.open("r+b"):
         pass
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError("its folder is read-only; nothing was written", path=path)
 
 
 def _to_disk(path: Path) -> None:
