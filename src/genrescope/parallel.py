@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from genrescope.errors import GenrescopeError
@@ -71,7 +71,7 @@ def map_processes(
     on_death : callable, optional
         What stands for the result of an item that kills its process, called in this process. The
         work then never stays in this process, and items that were under way beside such an item
-        are done again, each by itself, to find out which it was.
+        are done again, one after the other, to find out which it was.
 
     Yields
     ------
@@ -125,8 +125,14 @@ def _pooled(
                         "unable to start because a script calls genrescope outside "
                         '`if __name__ == "__main__":`; what is finished stays'
                     ) from error
-                while under_way:
-                    yield _again(function, *under_way.popleft(), on_death)
+                unfinished = [item for item, _ in under_way]
+                under_way.clear()
+                if workers > 1:
+                    # One of these did it; alone with a process, the first unfinished one did.
+                    yield from _pooled(function, unfinished, 1, on_death)
+                else:
+                    yield on_death(unfinished[0])
+                    left = chain(unfinished[1:], left)
                 pool = _pool(workers)
             else:
                 under_way.popleft()
@@ -158,19 +164,3 @@ def _can_start() -> bool:
             return pool.submit(cpu_count).result() > 0
     except BrokenProcessPool:
         return False
-
-
-def _again(
-    function: Callable[[Item], Result],
-    item: Item,
-    first: Future[Result],
-    on_death: Callable[[Item], Result],
-) -> Result:
-    """Result of an item whose pool broke: what it had already, or from a process of its own."""
-    if not first.cancelled() and first.exception() is None:
-        return first.result()
-    try:
-        with _pool(1) as pool:
-            return pool.submit(function, item).result()
-    except BrokenProcessPool:
-        return on_death(item)

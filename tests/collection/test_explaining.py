@@ -5,34 +5,12 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import soundfile
+from tones import RATE, tone
 
 from genrescope.collection.explaining import ExplainedFile, explain_files
 from genrescope.errors import ConfigError, GenrescopeError
-from genrescope.features.vector import extract
-from genrescope.models import create_model
-from genrescope.models.bundle import save_bundle
-from genrescope.settings import AudioSettings, FeatureSettings
-
-RATE = 22050
-
-
-def tone(hertz, seconds=12.0):
-    t = np.arange(round(seconds * RATE)) / RATE
-    return (0.4 * np.sin(2 * np.pi * hertz * t)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    pitches = [100, 115, 130, 150, 3000, 3300, 3600, 4000]
-    found = extract(np.stack([tone(hertz, 5.0) for hertz in pitches]), log_mels=False)
-    model = create_model("forest", n_estimators=10).fit(found.vectors, ["low"] * 4 + ["high"] * 4)
-    return save_bundle(
-        tmp_path_factory.mktemp("bundle") / "pitch", model, genres=["low", "high"], taxonomy={},
-        audio=AudioSettings(), features=FeatureSettings(),
-    )  # fmt: skip
 
 
 @pytest.fixture
