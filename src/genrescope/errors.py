@@ -54,12 +54,21 @@ def _rebuild(
 class AudioError(GenrescopeError, ValueError):
     """A sound file that cannot be used.
 
-    Kinds: `unreadable`, `truncated`, `too-short`, `silent`, `non-finite`; of what is named where
-    sound files are expected `no-sound` (nothing in it) and `url`; `died` where reading it ended the
-    process.
+    Kinds: `unreadable`, `undecodable`, `truncated`, `too-short`, `silent`, `non-finite`; of what is
+    named where sound files are expected `no-sound` (nothing in it) and `url`; `died` where reading
+    it ended the process.
     """
 
     default_kind = "unreadable"
+
+
+class TagError(GenrescopeError, ValueError):
+    """Tags of a sound file that cannot be read, or not be written without harm.
+
+    Kinds: `no-tag-format`, `broken-tags`, `would-lose`, `nothing-kept`, `changed-meanwhile`.
+    """
+
+    default_kind = "broken-tags"
 
 
 class CorpusError(GenrescopeError, ValueError):

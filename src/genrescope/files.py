@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, keep_mode: bool = False) -> Iterator[Path]:
     """Give a temporary path that becomes `path` when the block ends well.
 
     The temporary file stands in the same folder, so the rename is atomic; readers see the old
@@ -43,6 +44,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : path-like
         Where the file shall be.
+    keep_mode : bool
+        Give the file the mode and, where that is permitted, the owner of the one it replaces.
 
     Yields
     ------
@@ -74,7 +77,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            mode = 0o666 & ~_umask()
+            if keep_mode:
+                replaced = path.stat()
+                mode = stat.S_IMODE(replaced.st_mode)
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, replaced.st_uid, replaced.st_gid)
+            temporary.chmod(mode)
             temporary.replace(path)
     except BaseException:
         if temporary is not None:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import soundfile
 
+from genrescope.audio.chunks import chunks
 from genrescope.errors import AudioError
 
 UNKNOWN_FRAMES = 2**62  # libsndfile gives 2**63 - 1 for streams that do not state their length
@@ -19,6 +20,10 @@ SAMPLE_RATES = (1_000, 1_000_000)  # hertz; anything else is a damaged header
 
 READABLE = "WAV, FLAC, OGG, Opus, MP3, AIFF and AU can be read"
 COPY_AGAIN = "copy or download it again"
+MP4_UNDECODED = (
+    "the sound of MP4 files (AAC or ALAC in .m4a, .mp4) cannot be decoded here; convert it to FLAC "
+    "or MP3"
+)
 
 _stderr_lock = threading.Lock()
 _stderr_users = 0
@@ -71,8 +76,9 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     Raises
     ------
     AudioError
-        `unreadable` for a missing, empty, forbidden or foreign file, `truncated` where a WAV, AIFF
-        or AU header promises more bytes than the file has, `too-short` where it holds no sound.
+        `unreadable` for a missing, empty, forbidden or foreign file, `undecodable` for MP4,
+        `truncated` where a WAV, AIFF or AU header promises more bytes than the file has,
+        `too-short` where it holds no sound.
         Compressed formats state no byte count: `decode` finds them cut short when it gets there,
         and an OGG file cut at a page boundary cannot be told from a shorter one.
 
@@ -110,7 +116,7 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
     AudioError
         As `probe` does.
     """
-    head = _checked_head(path)
+    head = checked_head(path)
     with contextlib.ExitStack() as stack:
         if head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0"):
             stack.enter_context(_quiet_stderr())
@@ -118,12 +124,25 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
             sound = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
         except (soundfile.LibsndfileError, TypeError) as error:
             # TypeError: soundfile takes the suffix .raw to mean headerless samples.
+            if is_mp4(head):
+                raise AudioError(MP4_UNDECODED, path=path, kind="undecodable") from error
             raise AudioError(_why_foreign(head), path=path) from error
         yield sound, _checked_info(sound, path)
 
 
-def _checked_head(path: str | os.PathLike[str]) -> bytes:
-    """First bytes of the file, once it is sure that it is a whole, regular, readable file."""
+def checked_head(path: str | os.PathLike[str]) -> bytes:
+    """First bytes of a file, once it is sure that it is a whole, regular, readable file.
+
+    Returns
+    -------
+    bytes
+        Up to 4,096, at least one.
+
+    Raises
+    ------
+    AudioError
+        As `probe` does for what is missing, empty, forbidden, no file or cut short.
+    """
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             what = "a folder" if Path(path).is_dir() else "a device or pipe"
@@ -154,8 +173,7 @@ def _checked_head(path: str | os.PathLike[str]) -> bytes:
 def _promised_bytes(file: BinaryIO, head: bytes) -> int:
     """Where the samples end by the header's word; 0 where it says nothing.
 
-    libsndfile silently shortens such files instead. Layouts: RIFF and RF64 (EBU Tech 3306), AIFF
-    (Apple, 1989) and the Sun/NeXT audio header.
+    libsndfile silently shortens such files instead. Beside chunks, the Sun/NeXT audio header.
     """
     if head[:4] == b".snd" and len(head) >= 12:
         offset, size = struct.unpack(">II", head[4:12])
@@ -168,20 +186,21 @@ def _promised_bytes(file: BinaryIO, head: bytes) -> int:
 
 
 def _chunk_end(file: BinaryIO, wanted: bytes, size_format: str) -> int:
-    position, long_size = 12, 0
-    while True:
-        file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
-            return 0
-        name, size = header[:4], int(struct.unpack(size_format, header[4:])[0])
+    long_size = 0
+    for name, start, size in chunks(file, size_format):
         if name == b"ds64":  # sizes beyond 4 GiB stand here
+            file.seek(start)
             long_size = int(struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))[1])
         if name == wanted:
             if size == 0xFFFFFFFF:  # a stream that did not know its length, or RF64
                 size = long_size
-            return position + 8 + size if size else 0
-        position += 8 + size + size % 2
+            return start + size if size else 0
+    return 0
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether these first bytes are those of an MP4 file (ISO/IEC 14496-12, 4.3)."""
+    return head[4:8] == b"ftyp"
 
 
 def _why_foreign(head: bytes) -> str:

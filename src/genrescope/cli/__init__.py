@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import claims, collections, corpora, models, studies
+from genrescope.cli import claims, collections, corpora, models, studies, tags
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 corpus_app = typer.Typer(no_args_is_help=True, help="Index, render and look at corpora.")
 app.add_typer(corpus_app, name="corpus")
+tags_app = typer.Typer(no_args_is_help=True, help="Check genre tags by a model; write them.")
+app.add_typer(tags_app, name="tags")
 COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     app: (
         studies.demo,
@@ -34,6 +36,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         collections.explain,
     ),
     corpus_app: (corpora.index, corpora.audit, corpora.synth),
+    tags_app: (tags.check, tags.write, tags.restore),
 }
 for place, commands in COMMANDS.items():
     for command in commands:

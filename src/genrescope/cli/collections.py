@@ -49,9 +49,9 @@ def predict(
     from genrescope.progress import progress
     from genrescope.report.layouts import FORMATS, create_layout
 
-    _one_of(format, FORMATS)
-    _one_of(exists, EXISTS)
-    bundles, files = _models_and_files(inputs)
+    one_of(format, FORMATS)
+    one_of(exists, EXISTS)
+    bundles, files = models_and_files(inputs)
     models, genres = name_models(bundles)
     wanted = Wanted(timeline, coverage)
     if out is not None:
@@ -112,7 +112,7 @@ def explain(
     from genrescope.collection.explaining import explain_files
     from genrescope.errors import GenrescopeError
 
-    bundles, files = _models_and_files(inputs)
+    bundles, files = models_and_files(inputs)
     if len(bundles) > 1:
         raise typer.BadParameter("one model at a time is explained")
     failures: list[GenrescopeError] = [file for file in files if isinstance(file, GenrescopeError)]
@@ -136,7 +136,8 @@ def explain(
     say_failures(failures, of=len(files))
 
 
-def _models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
+def models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
+    """Divide the arguments into models and sounds; say which model answers where none is named."""
     from genrescope.collection.bundles import choose_bundles
     from genrescope.collection.listing import list_sounds
 
@@ -148,7 +149,8 @@ def _models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
     return chosen.bundles, list_sounds(chosen.sounds)
 
 
-def _one_of(value: str, known: "Sequence[str]") -> None:
+def one_of(value: str, known: "Sequence[str]") -> None:
+    """Refuse an option's value that is not known, as wrong usage."""
     if value not in known:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
 
