@@ -13,6 +13,7 @@ import pandas as pd
 from genrescope.errors import BundleError, GenrescopeError
 from genrescope.features.vector import feature_names
 from genrescope.models.bundle import Bundle, load_bundle
+from genrescope.models.doubt import Doubt
 from genrescope.models.inputs import (
     Need,
     SoundInputs,
@@ -41,6 +42,8 @@ class FilePrediction:
         The most probable one.
     silent_windows : int
         Windows left out because they are silent.
+    doubt : Doubt or None
+        The genres it may be and how unusual it is; None where the bundle was not calibrated.
     """
 
     path: str | None
@@ -49,6 +52,7 @@ class FilePrediction:
     probabilities: pd.Series
     genre: str
     silent_windows: int = 0
+    doubt: Doubt | None = None
 
     def frame(self) -> pd.DataFrame:
         """One row: `path`, `duration_s`, `windows`, `genre`, a probability per genre."""
