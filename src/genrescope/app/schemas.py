@@ -25,6 +25,7 @@ EXAMPLE_DOUBT: Json = {
     "unusual": 0.34,
     "unlike": False,
     "enough": True,
+    "features": ["rms_mean", "tempo", "spec_roll_std"],
 }
 EXAMPLE_ANSWER: Json = {
     "model": "forest/western+korean",
