@@ -54,9 +54,9 @@ def _rebuild(
 class AudioError(GenrescopeError, ValueError):
     """A sound file that cannot be used.
 
-    Kinds: `unreadable`, `undecodable`, `truncated`, `too-short`, `silent`, `non-finite`; of what is
-    named where sound files are expected `no-sound` (nothing in it) and `url`; `died` where reading
-    it ended the process.
+    Kinds: `unreadable`, `undecodable`, `truncated`, `too-short`, `too-long`, `silent`,
+    `non-finite`, `costly`; of what is named where sound files are expected `no-sound` (nothing in
+    it) and `url`; `died` where reading it ended the process.
     """
 
     default_kind = "unreadable"
@@ -99,3 +99,12 @@ class OutputError(GenrescopeError, OSError):
     """A file or folder that cannot be written."""
 
     default_kind = "output"
+
+
+class ServiceError(GenrescopeError, RuntimeError):
+    """A server that cannot answer now, though the request may be sound.
+
+    Kinds: `busy`, `late`, `lost`, `gone`.
+    """
+
+    default_kind = "busy"

@@ -30,7 +30,8 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
+    """Prepare a worker process: one thread of BLAS, and an end when its parent ends."""
     from threadpoolctl import threadpool_limits
 
     # Each process has a core of its own: threads of BLAS inside it would only fight over it.
@@ -144,7 +145,7 @@ def _pooled(
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Forking a process that runs threads (torch, BLAS) can deadlock, hence the fork server.
     context = multiprocessing.get_context("forkserver")
-    return ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=_start_worker)
+    return ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=start_worker)
 
 
 def _submit(

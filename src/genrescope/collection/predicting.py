@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from genrescope.collection.bundles import name_bundles
 from genrescope.collection.listing import Listed
 from genrescope.errors import AudioError, BundleError, GenrescopeError
 from genrescope.files import sha256_file
@@ -35,7 +36,7 @@ class Model(NamedTuple):
     ----------
     folder : str
     name : str
-        Its last folder, with as many of those above it as tell it from the other models.
+        As `genrescope.collection.bundles.name_bundles` gives it.
     digest : str
         SHA-256 of its description, which holds those of its other files.
     """
@@ -99,14 +100,10 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
     BundleError
         Where one is no bundle.
     """
-    paths = list({Path(folder).resolve(): None for folder in folders})
-    infos: list[BundleInfo] = [read_info(path) for path in paths]
-    depth = 1
-    while len({path.parts[-depth:] for path in paths}) < len(paths):
-        depth += 1
+    named = name_bundles(folders)
+    infos: list[BundleInfo] = [read_info(path) for path in named.values()]
     models = tuple(
-        Model(str(path), "/".join(path.parts[-depth:]), sha256_file(path / DESCRIPTION))
-        for path in paths
+        Model(str(path), name, sha256_file(path / DESCRIPTION)) for name, path in named.items()
     )
     return models, list(dict.fromkeys(genre for info in infos for genre in info.genres))
 
