@@ -22,10 +22,14 @@ from genrescope.models.bundle_info import (
     DESCRIPTION,
     FORMAT_VERSION,
     BundleInfo,
+    check_cost,
+    check_names,
     check_regular,
     fits,
     read_checked_json,
     read_info,
+    reading,
+    without_machine,
 )
 from genrescope.models.estimator import GenreClassifier
 from genrescope.models.statistics import FeatureStatistics
@@ -33,8 +37,6 @@ from genrescope.settings import AudioSettings, FeatureSettings
 
 CARD = "README.md"
 STATISTICS = "statistics.json"
-# Where a model runs is no part of the model.
-MACHINE_PARAMS = ("device", "n_jobs", "verbose")
 LIBRARIES = ("numpy", "scikit-learn", "skops", "xgboost-cpu", "torch", "safetensors")
 
 
@@ -189,15 +191,17 @@ def _describe(
     missing = [name for name in classes if name not in genres]
     if missing:
         raise BundleError(f"the model's class {missing[0]!r} is not among the genres")
-    params = {k: v for k, v in model.get_params().items() if k not in MACHINE_PARAMS}
+    check_names(genres)
     try:
-        params = json.loads(json.dumps(params, allow_nan=False))
+        params = json.loads(json.dumps(without_machine(model.get_params()), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise BundleError(f"a parameter of the model cannot be written down: {error}") from error
     shape = getattr(model, "input_shape_", (model.n_features_in_,))
     names = getattr(model, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
     ours = features is not None and fits(model.input, shape, names, features)
+    if ours and audio is not None and features is not None:
+        check_cost(audio, features)
     return {
         "format_version": FORMAT_VERSION,
         "kind": model.kind,
@@ -282,7 +286,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     info = read_info(folder)
     try:
         expected = {*create_model(info.kind, **info.params).weights_files, CARD}
-    except (ConfigError, TypeError) as error:
+    except (ConfigError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
     if set(info.files) - {STATISTICS} != expected:
         odd = sorted((set(info.files) - {STATISTICS}) ^ expected)[0]
@@ -291,7 +295,9 @@ def load_bundle(folder: str | Path) -> Bundle:
     for name, digest in info.files.items():
         path = folder / name
         check_regular(path)
-        if sha256_file(path) != digest:
+        with reading(path):
+            unaltered = sha256_file(path) == digest
+        if not unaltered:
             raise BundleError(
                 "altered or truncated since the bundle was written (its SHA-256 differs)", path=path
             )

@@ -19,6 +19,14 @@ def write_network(network: nn.Module, path: Path) -> None:
 def read_network(network: nn.Module, path: Path) -> None:
     """Read weights and buffers into a network, if they are its own.
 
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Best made on torch's `meta` device: it then takes no memory before the file has shown that
+        it holds as much as the description says.
+    path : pathlib.Path
+        The `.safetensors` file.
+
     Raises
     ------
     BundleError
@@ -26,7 +34,15 @@ def read_network(network: nn.Module, path: Path) -> None:
     """
     try:
         state = safetensors.torch.load(path.read_bytes())
-    except (safetensors.SafetensorError, ValueError, KeyError, AttributeError) as error:
+    except (
+        safetensors.SafetensorError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise BundleError(f"is damaged ({error})", path=path) from error
     expected = network.state_dict()
     if odd := sorted(set(state) ^ set(expected)):
@@ -42,4 +58,4 @@ def read_network(network: nn.Module, path: Path) -> None:
             name.endswith("running_var") and (values < 0).any()
         ):
             raise BundleError(f"unsafe: {name} is not positive", path=path)
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)
