@@ -99,6 +99,12 @@ class BundleError(GenrescopeError, ValueError):
     default_kind = "bundle"
 
 
+class HubError(GenrescopeError, ConnectionError):
+    """What the Hugging Face Hub does not have, give or take."""
+
+    default_kind = "hub"
+
+
 class OutputError(GenrescopeError, OSError):
     """A file or folder that cannot be written."""
 

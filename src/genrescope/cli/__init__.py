@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import claims, collections, corpora, models, studies
+from genrescope.cli import claims, collections, corpora, hub, models, studies
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 corpus_app = typer.Typer(no_args_is_help=True, help="Index, render and look at corpora.")
 app.add_typer(corpus_app, name="corpus")
+hub_app = typer.Typer(no_args_is_help=True, help="Bundles to and from the Hugging Face Hub.")
+app.add_typer(hub_app, name="hub")
 COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     app: (
         studies.demo,
@@ -34,6 +36,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         collections.explain,
     ),
     corpus_app: (corpora.index, corpora.audit, corpora.synth),
+    hub_app: (hub.upload, hub.download),
 }
 for place, commands in COMMANDS.items():
     for command in commands:

@@ -121,7 +121,7 @@ def save_bundle(
     array(['b'], dtype='<U1')
     """
     folder = Path(folder).absolute()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     content = _describe(model, genres, taxonomy, audio, features) | {
         "corpora": [_plain(dict(corpus)) for corpus in corpora],
         "metrics": _plain(metrics),
@@ -149,13 +149,14 @@ def save_bundle(
                 names.append(STATISTICS)
             content["files"] = {name: sha256_file(partial / name) for name in sorted(names)}
             write_json(partial / DESCRIPTION, content)
-            _put_in_place(partial, folder)
+            put_in_place(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds something else than a bundle."""
     if folder.is_symlink():
         raise BundleError("is a link; give the folder itself", path=folder)
     if not folder.exists():
@@ -166,7 +167,8 @@ def _check_replaceable(folder: Path) -> None:
         raise BundleError("holds something else than a bundle and is left alone", path=folder)
 
 
-def _put_in_place(partial: Path, folder: Path) -> None:
+def put_in_place(partial: Path, folder: Path) -> None:
+    """Rename a finished bundle to where it shall be, in place of an older one."""
     # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
     replaced = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
