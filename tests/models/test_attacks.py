@@ -36,7 +36,9 @@ from doctoring import (
 from genrescope.features.vector import feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.models.doubt import Calibration
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.models.strangeness import deviations
 from genrescope.settings import AudioSettings, FeatureSettings
 
 pytestmark = pytest.mark.slow
@@ -446,6 +448,32 @@ ATTACKS = {
     "statistics of another genre": (
         "forest", statistics(lambda c: c["genres"].__setitem__(2, "Zydeco")), "model's genres",
     ),
+    # calibration
+    "a calibration alone": (
+        "forest",
+        lambda folder: edit(folder, lambda content: content["files"].pop("statistics.json")),
+        "calibration.npz without a statistics.json",
+    ),
+    "a calibration's NaN": (
+        "forest", arrays("calibration", lambda a: a["scores"].fill(np.nan)), "scores is not finite",
+    ),
+    "falling scores": (
+        "forest",
+        arrays("calibration", lambda a: a.update(scores=a["scores"][::-1])),
+        "negative, not finite or not rising",
+    ),
+    "scores above 1": (
+        "forest", arrays("calibration", lambda a: a["scores"].fill(7.0)), "scores are above 1",
+    ),
+    "units of nothing": (
+        "forest", arrays("calibration", lambda a: a["units"].fill(0.0)), "units is not positive",
+    ),
+    "a single recording": (
+        "forest",
+        arrays("calibration", lambda a: a.update(scores=a["scores"][:1], strangeness=np.ones(1))),
+        "not of the same 2 recordings",
+    ),
+    "a pickle as calibration": ("forest", file("calibration.npz", PICKLE), "no file of arrays"),
     "changed without a digest": (
         "forest", lambda folder: (folder / "forest.skops").write_bytes(b""), "altered or truncated",
     ),
@@ -474,10 +502,17 @@ def honest(tmp_path_factory, maps):
     for kind, model in models.items():
         of_maps = kind == "cnn"
         model.fit(*(maps if of_maps else (X, y)))
+        statistics = calibration = None
+        if not of_maps:
+            statistics = FeatureStatistics.from_clips(X, y)
+            calibration = Calibration.from_clips(
+                pd.DataFrame(model.predict_proba(X), columns=model.classes_),
+                deviations(statistics, X), genres=y, recordings=np.arange(len(X)),
+            )  # fmt: skip
         save_bundle(
             folder / kind, model, genres=sorted(set(y)), taxonomy={}, audio=AudioSettings(),
             features=SMALL if of_maps else FeatureSettings(), metrics=[{"n": 1}],
-            statistics=None if of_maps else FeatureStatistics.from_clips(X, y),
+            statistics=statistics, calibration=calibration,
         )  # fmt: skip
     return folder
 

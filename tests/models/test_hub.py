@@ -233,6 +233,7 @@ def test_without_the_extra_it_is_named(save, tmp_path, monkeypatch):
         download_bundle(REPO, tmp_path / "down")
 
 
+@pytest.mark.slow
 def test_the_commands(hub, save, tmp_path):
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
 
@@ -245,7 +246,7 @@ def test_the_commands(hub, save, tmp_path):
     done = genrescope("upload", save("forest"), REPO, "--private")
     assert done.returncode == 0, done.stderr
     commit = hub.repositories[REPO].branches["main"]
-    assert done.stdout == f"commit: {hub.url}/{REPO}/commit/{commit}\n"
+    assert done.stdout == f"commit: {hub.url}/{REPO}/commit/{commit}\n" and not done.stderr
     done = genrescope("download", REPO, tmp_path / "down")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"bundle: {tmp_path / 'down'}, commit {commit} of {REPO}\n"

@@ -1,5 +1,7 @@
 """Commands that bring bundles to the Hugging Face Hub and back."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,8 @@ def upload(
     revision: Revision = "main",
 ) -> None:
     """Check a bundle and put it on the Hub, in one commit."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from genrescope.models.hub import upload_bundle
 
     commit = upload_bundle(bundle, repo_id, private=private, revision=revision)
