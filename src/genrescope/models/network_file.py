@@ -47,7 +47,7 @@ def read_network(network: nn.Module, path: Path) -> None:
     expected = network.state_dict()
     if odd := sorted(set(state) ^ set(expected)):
         raise BundleError(f"holds another network: {odd[0]} is extra or missing", path=path)
-    for name, values in state.items():
+    for name, values in sorted(state.items()):
         wanted = expected[name]
         if values.shape != wanted.shape or values.dtype != wanted.dtype:
             raise BundleError(f"holds another network: {name} has another shape", path=path)
