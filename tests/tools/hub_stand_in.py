@@ -175,8 +175,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         if file in repository.send:
             repository.send[file](self)
+        elif file.endswith(LARGE):
+            url = f"{self.server.url}/stored/{name}/{commit}/{file}"
+            self.answer(b"", 302, Location=url)
         else:
             self.answer(repository.commits[commit][file])
+
+    def stored(self, _: bytes, name: str, commit: str, file: str) -> None:
+        self.answer(self.server.repositories[name].commits[commit][file])
 
 
 REPO = "([^/]+/[^/]+)"
@@ -190,6 +196,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., None]], ...] = (
     ("POST", f"/api/models/{REPO}/commit/(.+)", Handler.commit),
     ("GET", f"/api/models/{REPO}/revision/(.+)", Handler.describe),
     ("GET", f"/{REPO}/resolve/([^/]+)/(.+)", Handler.resolve),
+    ("GET", f"/stored/{REPO}/([^/]+)/(.+)", Handler.stored),
 )
 
 

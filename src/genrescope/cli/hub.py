@@ -14,7 +14,7 @@ RepoId = Annotated[str, typer.Argument(metavar="REPO_ID", help="OWNER/NAME.")]
 def upload(
     bundle: Annotated[Path, typer.Argument(help="A trained model.")],
     repo_id: RepoId,
-    private: Annotated[bool, typer.Option("--private", help="Where it is new.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="For a new repository.")] = False,
     revision: Revision = "main",
 ) -> None:
     """Check a bundle and put it on the Hub, in one commit."""
