@@ -7,9 +7,11 @@ work as a Python programmer expects.
 import os
 from typing import ClassVar
 
+LONGEST = 1000  # characters of a reason
+
 
 class GenrescopeError(Exception):
-    """Root of every error a user can mend.
+    r"""Root of every error a user can mend.
 
     Parameters
     ----------
@@ -24,6 +26,8 @@ class GenrescopeError(Exception):
     --------
     >>> str(AudioError("holds no samples", path="a.wav", kind="unreadable"))
     'a.wav: holds no samples'
+    >>> str(AudioError("holds no samples", path="two\nlines.wav"))
+    'two\\nlines.wav: holds no samples'
     """
 
     default_kind: ClassVar[str] = "error"
@@ -35,14 +39,25 @@ class GenrescopeError(Exception):
         path: str | os.PathLike[str] | None = None,
         kind: str | None = None,
     ) -> None:
-        self.reason = reason
+        self.reason = _one_line(reason)
         self.path = None if path is None else os.fspath(path)
         self.kind = kind or self.default_kind
-        super().__init__(reason if self.path is None else f"{self.path}: {reason}")
+        super().__init__(
+            self.reason if self.path is None else f"{_one_line(self.path)}: {self.reason}"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default protocol when a worker process raises.
         return _rebuild, (type(self), self.reason, self.path, self.kind)
+
+
+def _one_line(text: str) -> str:
+    """Text that may quote other people's files, without line ends or commands to a terminal."""
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in cut
+    )
 
 
 def _rebuild(
@@ -93,6 +108,12 @@ class BundleError(GenrescopeError, ValueError):
     """A model bundle that is damaged, altered, too new or unsafe."""
 
     default_kind = "bundle"
+
+
+class HubError(GenrescopeError, ConnectionError):
+    """What the Hugging Face Hub does not have, give or take."""
+
+    default_kind = "hub"
 
 
 class OutputError(GenrescopeError, OSError):

@@ -98,11 +98,11 @@ class FeatureSettings(Settings):
     """Which features there are, and how they and the log-mel spectrogram are computed."""
 
     set: Literal["paper", "extended"] = "paper"
-    n_fft: int = Field(2048, ge=256)  # samples
-    hop_length: int = Field(512, ge=32)  # samples
+    n_fft: int = Field(2048, ge=256, le=65536)  # samples
+    hop_length: int = Field(512, ge=32, le=65536)  # samples
     n_mfcc: int = Field(20, ge=2, le=128)
-    n_mels: int = Field(128, ge=16)
-    frames: int = Field(128, ge=16)
+    n_mels: int = Field(128, ge=16, le=1024)
+    frames: int = Field(128, ge=16, le=4096)
     frame_fit: Literal["resize", "crop"] = "resize"
     mel_reference: Literal["max", "one"] = "max"
 

@@ -302,6 +302,41 @@ def test_links_are_refused(save, name, vectors, tmp_path):
         load_bundle(folder)
 
 
+def test_a_link_to_a_bundle_is_the_callers_own_word(save, tmp_path):
+    (tmp_path / "current").symlink_to(save("forest"))
+    assert load_bundle(tmp_path / "current").info.kind == "forest"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads anything")
+@pytest.mark.parametrize("name", ["bundle.json", "forest.skops"])
+def test_what_may_not_be_read_is_said(save, name):
+    folder = save("forest")
+    (folder / name).chmod(0)
+    with pytest.raises(BundleError, match=r"cannot be read \(permission denied"):
+        load_bundle(folder)
+
+
+def test_a_name_too_long_for_a_folder_is_said():
+    with pytest.raises(BundleError, match=r"cannot be read \(file name too long"):
+        load_bundle("x" * 5000)
+
+
+def test_what_could_not_be_loaded_is_not_saved(vectors, tmp_path):
+    X, y = vectors
+    model = create_model("ensemble", members={"linear": {}, "boosting": {"n_jobs": 2}}).fit(X, y)
+    folder = save_bundle(
+        tmp_path / "a", model, genres=sorted(set(y)), taxonomy={}, audio=None, features=None
+    )
+    assert load_bundle(folder).info.params["members"] == {"linear": {}, "boosting": {}}
+    model = create_model("linear").fit(X, [f"{genre}\x1b[2J" for genre in y])
+    with pytest.raises(BundleError, match="has a control character"):
+        save_bundle(
+            tmp_path / "b", model, genres=list(model.classes_), taxonomy={}, audio=None,
+            features=None,
+        )  # fmt: skip
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_missing_truncated_and_altered_files_are_told_apart_from_nothing(kind, save):
     folder = save(kind)

@@ -3,50 +3,28 @@
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import skops.io
 import torch
 import xgboost as xgb
+from doctoring import (
+    doctor_arrays,
+    doctor_booster,
+    doctor_forest,
+    doctor_network,
+    replace,
+    setter,
+)
 from sklearn.linear_model import LogisticRegression
 
 from genrescope.errors import BundleError
-from genrescope.files import sha256_file
 from genrescope.models.bundle import load_bundle
 from genrescope.models.bundle_info import LARGEST_DESCRIPTION
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.models.tree_check import check_nodes
 from genrescope.models.ubjson import read_ubjson
-
-
-def replace(folder: Path, name: str, content: bytes) -> None:
-    (folder / name).write_bytes(content)
-    info = json.loads((folder / "bundle.json").read_text())
-    info["files"][name] = sha256_file(folder / name)
-    (folder / "bundle.json").write_text(json.dumps(info))
-
-
-def doctor_booster(folder: Path, change) -> None:
-    booster = xgb.Booster(model_file=folder / "boosting.ubj")
-    content = json.loads(booster.save_raw("json"))
-    change(content["learner"])
-    doctored = xgb.Booster()
-    doctored.load_model(bytearray(json.dumps(content).encode()))
-    replace(folder, "boosting.ubj", bytes(doctored.save_raw("ubj")))
-
-
-def tree_of(learner):
-    return learner["gradient_booster"]["model"]["trees"][1]
-
-
-def setter(array, index, value):
-    def change(learner):
-        tree_of(learner)[array][index] = value
-
-    return change
 
 
 @pytest.mark.parametrize(
@@ -118,16 +96,6 @@ def test_no_flipped_byte_of_a_booster_crashes(save, vectors):
         else:
             assert model.predict_proba(vectors[0][:1]).shape == (1, 3)
     assert refused > 50
-
-
-def doctor_forest(folder: Path, change) -> None:
-    forest = skops.io.load(folder / "forest.skops", trusted=["sklearn.tree._tree.Tree"])
-    tree = forest.estimators_[3].tree_
-    state = tree.__getstate__()
-    state = state | {"nodes": state["nodes"].copy(), "values": state["values"].copy()}
-    change(state)
-    tree.__setstate__(state)
-    replace(folder, "forest.skops", skops.io.dumps(forest))
 
 
 def node(field, index, value):
@@ -259,20 +227,9 @@ def test_other_content_is_refused(save, kind, name, content):
 )
 def test_doctored_networks_are_refused(save, change, sentence):
     folder = save("cnn")
-    state = safetensors.torch.load_file(folder / "cnn.safetensors")
-    change(state)
-    replace(folder, "cnn.safetensors", safetensors.torch.save(state))
+    doctor_network(folder, change)
     with pytest.raises(BundleError, match=sentence):
         load_bundle(folder)
-
-
-def doctor_arrays(folder: Path, name: str, change) -> None:
-    with np.load(folder / name) as archive:
-        arrays = {key: values.copy() for key, values in archive.items()}
-    change(arrays)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    replace(folder, name, buffer.getvalue())
 
 
 def fill(name, value):
@@ -431,8 +388,8 @@ def set_quantile(level, value):
         (lambda c: c["quantiles"][1].pop(), "not equally many for each feature"),
         (lambda c: c["quantiles"].pop(), "quantiles have shape"),
         (lambda c: c["counts"].append(1), "do not fit 3 genres"),
-        (set_quantile(4, float("nan")), "not all finite"),
-        (set_quantile(20, float("inf")), "not all finite"),
+        (set_quantile(4, float("nan")), "NaN is no number"),
+        (set_quantile(20, float("inf")), "Infinity is no number"),
         (set_quantile(20, 10**4000), "not all finite"),
         (set_quantile(20, -100.0), "quantiles decrease"),
         (set_quantile(0, "0"), "no list of numbers"),

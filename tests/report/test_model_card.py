@@ -1,3 +1,5 @@
+import pytest
+
 from genrescope.report.model_card import model_card
 
 GENRES = ["Blues-like", "Rock/Metal"]
@@ -59,3 +61,23 @@ def test_the_coverage_of_its_sets_is_told_with_counts():
     assert "the true genre in 26 of 28 held-out recordings (.93 [.77, .98])" in text
     assert "1 of the 28 was called unlike" in text
     assert "were not tested" in card()
+
+
+def test_the_hub_reads_the_measured_scores():
+    cards = pytest.importorskip("huggingface_hub").ModelCard
+    rows = [row(), row(target="korean", macro_f1=float("nan"))]
+    data = cards(card(metrics=rows, corpora=[{"name": "a", "synthetic": True}])).data
+    assert data.library_name == "genrescope" and data.pipeline_tag == "audio-classification"
+    assert data.tags == ["music", "genre-classification", "forest", "synthetic"]
+    assert data.license is None and data.datasets is None
+    scores = [(one.dataset_name, one.metric_type, one.metric_value) for one in data.eval_results]
+    assert scores == [
+        ("gtzan, held-out clips", "accuracy", 0.789),
+        ("gtzan, held-out clips", "f1", 0.757),
+        ("korean, held-out clips", "accuracy", 0.789),
+    ]
+
+
+def test_without_scores_the_hub_is_told_none():
+    front = card().split("---")[1]
+    assert "metrics" not in front and "model-index" not in front

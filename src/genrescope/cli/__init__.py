@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import claims, collections, corpora, models, serve, studies, tags
+from genrescope.cli import claims, collections, corpora, hub, models, serve, studies, tags
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ corpus_app = typer.Typer(no_args_is_help=True, help="Index, render and look at c
 app.add_typer(corpus_app, name="corpus")
 tags_app = typer.Typer(no_args_is_help=True, help="Check genre tags by a model; write them.")
 app.add_typer(tags_app, name="tags")
+hub_app = typer.Typer(no_args_is_help=True, help="Bundles to and from the Hugging Face Hub.")
+app.add_typer(hub_app, name="hub")
 COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     app: (
         studies.demo,
@@ -38,6 +40,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
     ),
     corpus_app: (corpora.index, corpora.audit, corpora.synth),
     tags_app: (tags.check, tags.write, tags.restore),
+    hub_app: (hub.upload, hub.download),
 }
 for place, commands in COMMANDS.items():
     for command in commands:

@@ -14,6 +14,8 @@ from genrescope.errors import BundleError
 Floats = npt.NDArray[np.float64]
 Shape = tuple[int | str, ...]
 
+LARGEST = 1e30  # beyond it, and its inverse, sums and products would overflow
+
 
 def write_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
     """Write arrays in double precision.
@@ -52,8 +54,8 @@ def read_arrays(
     Raises
     ------
     BundleError
-        Where names, types or shapes are others, or a value is not finite, or not
-        positive where it must be.
+        Where names, types or shapes are others, or a value is not finite, out of all range, or
+        not positive where it must be.
 
     Examples
     --------
@@ -81,7 +83,9 @@ def read_arrays(
                     raise BundleError(f"holds another model: {name} has another shape", path=path)
                 if not np.isfinite(arrays[name]).all():
                     raise BundleError(f"unsafe: {name} is not finite", path=path)
-                if name in positive and (arrays[name] <= 0).any():
+                if (np.abs(arrays[name]) > LARGEST).any():
+                    raise BundleError(f"unsafe: {name} has values out of all range", path=path)
+                if name in positive and (arrays[name] < 1 / LARGEST).any():
                     raise BundleError(f"unsafe: {name} is not positive", path=path)
     except BundleError:
         raise

@@ -29,9 +29,13 @@ from genrescope.models.bundle_info import (
     DESCRIPTION,
     FORMAT_VERSION,
     BundleInfo,
+    check_cost,
+    check_names,
     check_regular,
     fits,
     read_info,
+    reading,
+    without_machine,
 )
 from genrescope.models.doubt import Calibration
 from genrescope.models.estimator import GenreClassifier
@@ -39,8 +43,6 @@ from genrescope.models.statistics import FeatureStatistics
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CARD = "README.md"
-# Where a model runs is no part of the model.
-MACHINE_PARAMS = ("device", "n_jobs", "verbose")
 LIBRARIES = ("numpy", "scikit-learn", "skops", "xgboost-cpu", "torch", "safetensors")
 
 
@@ -134,7 +136,7 @@ def save_bundle(
     array(['b'], dtype='<U1')
     """
     folder = Path(folder).absolute()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     content = _describe(model, genres, taxonomy, audio, features) | {
         "corpora": [_plain(dict(corpus)) for corpus in corpora],
         "metrics": _plain(metrics),
@@ -158,13 +160,14 @@ def save_bundle(
             names += [CARD, *write_evidence(partial, statistics, calibration)]
             content["files"] = {name: sha256_file(partial / name) for name in sorted(names)}
             write_json(partial / DESCRIPTION, content)
-            _put_in_place(partial, folder)
+            put_in_place(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds something else than a bundle."""
     if folder.is_symlink():
         raise BundleError("is a link; give the folder itself", path=folder)
     if not folder.exists():
@@ -175,7 +178,8 @@ def _check_replaceable(folder: Path) -> None:
         raise BundleError("holds something else than a bundle and is left alone", path=folder)
 
 
-def _put_in_place(partial: Path, folder: Path) -> None:
+def put_in_place(partial: Path, folder: Path) -> None:
+    """Rename a finished bundle to where it shall be, in place of an older one."""
     # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
     replaced = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
@@ -200,15 +204,17 @@ def _describe(
     missing = [name for name in classes if name not in genres]
     if missing:
         raise BundleError(f"the model's class {missing[0]!r} is not among the genres")
-    params = {k: v for k, v in model.get_params().items() if k not in MACHINE_PARAMS}
+    check_names(genres)
     try:
-        params = json.loads(json.dumps(params, allow_nan=False))
+        params = json.loads(json.dumps(without_machine(model.get_params()), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise BundleError(f"a parameter of the model cannot be written down: {error}") from error
     shape = getattr(model, "input_shape_", (model.n_features_in_,))
     names = getattr(model, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
     ours = features is not None and fits(model.input, shape, names, features)
+    if ours and audio is not None and features is not None:
+        check_cost(audio, features)
     return {
         "format_version": FORMAT_VERSION,
         "kind": model.kind,
@@ -275,7 +281,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     info = read_info(folder)
     try:
         expected = {*create_model(info.kind, **info.params).weights_files, CARD}
-    except (ConfigError, TypeError) as error:
+    except (ConfigError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
     if set(info.files) - set(EVIDENCE) != expected:
         odd = sorted((set(info.files) - set(EVIDENCE)) ^ expected)[0]
@@ -284,7 +290,9 @@ def load_bundle(folder: str | Path) -> Bundle:
     for name, digest in info.files.items():
         path = folder / name
         check_regular(path)
-        if sha256_file(path) != digest:
+        with reading(path):
+            unaltered = sha256_file(path) == digest
+        if not unaltered:
             raise BundleError(
                 "altered or truncated since the bundle was written (its SHA-256 differs)", path=path
             )

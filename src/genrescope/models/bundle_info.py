@@ -1,9 +1,11 @@
 """What a bundle says of itself: `bundle.json`, read and checked against itself."""
 
+import contextlib
 import json
 import re
 import stat
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +18,13 @@ from genrescope.settings import AudioSettings, FeatureSettings, nearest
 FORMAT_VERSION = 1
 DESCRIPTION = "bundle.json"
 LARGEST_DESCRIPTION = 32 * 2**20  # bytes
+LARGEST_FILE = 2 * 2**30  # bytes
+MOST_GENRES = 10_000
+LARGEST_CLIP = 3_000_000  # samples: a minute at 48 kHz
+LARGEST_SPECTRUM = 2**25  # values of one clip's STFT, 256 MiB; the default has 2**18
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Where a model runs is no part of the model, and nothing a bundle may choose.
+MACHINE_PARAMS = ("device", "n_jobs", "verbose")
 
 
 class BundleInfo(BaseModel):
@@ -62,7 +70,7 @@ class BundleInfo(BaseModel):
     input_shape: tuple[int, ...] = Field(min_length=1, max_length=2)
     params: dict[str, Any]
     classes: tuple[str, ...] = Field(min_length=2)
-    genres: tuple[str, ...]
+    genres: tuple[str, ...] = Field(max_length=MOST_GENRES)
     taxonomy: dict[str, Any]
     audio: AudioSettings | None
     features: FeatureSettings | None
@@ -96,6 +104,31 @@ def fits(
     return names == made if names is not None else tuple(shape) == (len(made),)
 
 
+def without_machine(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a model, and of its members, without those that name the machine."""
+    kept = {name: value for name, value in params.items() if name not in MACHINE_PARAMS}
+    if isinstance(members := kept.get("members"), Mapping):
+        kept["members"] = {
+            kind: without_machine(of_member) if isinstance(of_member, Mapping) else of_member
+            for kind, of_member in members.items()
+        }
+    return kept
+
+
+def check_names(genres: Iterable[str], path: Path | None = None) -> None:
+    """Refuse genres that would break a line or command a terminal where they are printed."""
+    for genre in genres:
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in genre):
+            raise BundleError(f"the genre {genre!r} has a control character", path=path)
+
+
+def check_cost(audio: AudioSettings, features: FeatureSettings, path: Path | None = None) -> None:
+    """Refuse settings under which one clip would take the memory of many."""
+    frames = audio.clip_samples // features.hop_length + 1
+    if audio.clip_samples > LARGEST_CLIP or frames * (features.n_fft // 2 + 1) > LARGEST_SPECTRUM:
+        raise BundleError("its settings make a clip too large to be analysed", path=path)
+
+
 def read_info(folder: str | Path) -> BundleInfo:
     """Read and check what a bundle says of itself, without its weights.
 
@@ -105,8 +138,9 @@ def read_info(folder: str | Path) -> BundleInfo:
         Where it is no bundle, is from a newer format, or contradicts itself.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise BundleError("is no folder; a bundle is one with a bundle.json", path=folder)
+    with reading(folder):
+        if not folder.is_dir():
+            raise BundleError("is no folder; a bundle is one with a bundle.json", path=folder)
     path = folder / DESCRIPTION
     content = read_checked_json(path)
     version = content.get("format_version") if isinstance(content, dict) else None
@@ -139,6 +173,9 @@ def _check_consistent(info: BundleInfo, path: Path) -> None:
         raise BundleError(f"a {info.kind} does not take {info.input}", path=path)
     if len(info.input_shape) != (1 if info.input == "vectors" else 2) or min(info.input_shape) < 1:
         raise BundleError(f"input_shape {info.input_shape} is not that of {info.input}", path=path)
+    if without_machine(info.params) != info.params:
+        raise BundleError(f"unsafe: its params set one of {', '.join(MACHINE_PARAMS)}", path=path)
+    check_names(info.genres, path)
     if list(info.classes) != sorted(set(info.classes)):
         raise BundleError("classes are repeated or not sorted", path=path)
     missing = set(info.classes) - set(info.genres)
@@ -151,29 +188,68 @@ def _check_consistent(info: BundleInfo, path: Path) -> None:
         )
     if (info.audio is None) != (info.features is None):
         raise BundleError("has settings of audio or of features, but not of both", path=path)
-    if info.features is not None and not fits(info.input, info.input_shape, names, info.features):
+    if info.audio is None or info.features is None:
+        return
+    if not fits(info.input, info.input_shape, names, info.features):
         raise BundleError("the feature settings do not lead to the model's features", path=path)
+    check_cost(info.audio, info.features, path)
 
 
 def read_checked_json(path: Path) -> Any:
     """Read a JSON file of a bundle, unless it is missing, no ordinary file, or far too large."""
-    check_regular(path)
-    if path.stat().st_size > LARGEST_DESCRIPTION:
-        raise BundleError("is too large to be a description", path=path)
+    check_regular(path, largest=LARGEST_DESCRIPTION)
+    with reading(path):
+        return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes, path: str | Path) -> Any:
+    """Parse JSON that every reader reads alike: no key twice, no number that JSON does not know.
+
+    Raises
+    ------
+    BundleError
+        Naming `path`.
+
+    Examples
+    --------
+    >>> parse_json(b'{"kind": "forest", "kind": "cnn"}', "bundle.json")
+    Traceback (most recent call last):
+    genrescope.errors.BundleError: bundle.json: is damaged: it is no JSON (a key is there twice)
+    """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"is damaged: it is no JSON ({error})", path=path) from error
 
 
-def check_regular(path: Path) -> None:
-    """Refuse what is missing, a link, or no ordinary file."""
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def check_regular(path: Path, *, largest: int = LARGEST_FILE) -> None:
+    """Refuse what is missing, a link, no ordinary file, or too large."""
+    with reading(path):
+        status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError("unsafe: it is a link or no ordinary file", path=path)
+    if status.st_size > largest:
+        raise BundleError("is too large to be part of a bundle", path=path)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an `OSError` inside the block into a `BundleError` that names `path`."""
     try:
-        mode = path.lstat().st_mode
+        yield
     except FileNotFoundError as error:
         raise BundleError("is missing from the bundle", path=path) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BundleError(f"cannot be read ({reason})", path=path) from error
-    if not stat.S_ISREG(mode):
-        raise BundleError("unsafe: it is a link or no ordinary file", path=path)

@@ -314,7 +314,10 @@ class CnnClassifier(GenreClassifier):
         """
         model = cls(**info.params)._restore(info)
         model.input_shape_ = (info.input_shape[0], info.input_shape[1])
-        network = GenreNetwork(len(info.classes), n_mels=info.input_shape[0], dropout=model.dropout)
+        with torch.device("meta"):
+            network = GenreNetwork(
+                len(info.classes), n_mels=info.input_shape[0], dropout=model.dropout
+            )
         read_network(network, folder / cls.weights_file)
-        model.network_ = network.eval()
+        model.network_ = network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         return model

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from genrescope.errors import BundleError
 from genrescope.models.estimator import GenreClassifier, Validation, class_weights, seed_of
 from genrescope.parallel import cpu_count
 
@@ -180,4 +181,9 @@ class ForestClassifier(GenreClassifier):
             n_features=info.input_shape[0],
             n_classes=len(info.classes),
         )
+        if len(model.forest_) != model.n_estimators:
+            raise BundleError(
+                f"holds {len(model.forest_)} trees, {model.n_estimators} in its description",
+                path=folder / cls.weights_file,
+            )
         return model

@@ -18,7 +18,8 @@ from genrescope.models.tree_check import check_forest_tree
 
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP file can bear
-LARGEST_RATIO = 100  # bytes unpacked per byte packed; a forest has six
+LARGEST_RATIO = 40  # bytes unpacked per byte packed; a forest has six, a few stumps nine
+LARGEST_SCHEMA = 64 * 2**20  # bytes; a tree takes some seven thousand
 
 # skops trusts some hundred types by default. A forest is made of these alone:
 # (loader, module, class).
@@ -104,10 +105,10 @@ def read_forest(path: Path, *, n_features: int, n_classes: int) -> RandomForestC
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > LARGEST_RATIO * len(content):
-                raise BundleError("unpacks to far more than a forest holds", path=path)
-            _check_types(json.loads(archive.read(SCHEMA)), path)
+            _check_packing(archive, len(content), path)
+            nodes = _nodes(json.loads(archive.read(SCHEMA)))
+            _check_types(nodes, path)
+            _check_sizes(archive, nodes, len(content), path)
         with warnings.catch_warnings():
             # Another scikit-learn's estimators are no concern: only checked arrays are kept.
             warnings.simplefilter("ignore")
@@ -128,21 +129,47 @@ def read_forest(path: Path, *, n_features: int, n_classes: int) -> RandomForestC
     return _assemble(trees, n_features=n_features, n_classes=n_classes)
 
 
-def _check_types(schema: Any, path: Path) -> None:
-    pending = [schema]
+def _check_packing(archive: zipfile.ZipFile, packed: int, path: Path) -> None:
+    entries = archive.infolist()
+    for entry in entries:
+        # Other methods than these two unpack in strides that no claimed size bounds.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError("unsafe: it is packed by another method than a forest", path=path)
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > LARGEST_RATIO * packed or archive.getinfo(SCHEMA).file_size > LARGEST_SCHEMA:
+        raise BundleError("unpacks to far more than a forest holds", path=path)
+
+
+def _nodes(schema: Any) -> list[dict[str, Any]]:
+    found, pending = [], [schema]
     while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            if "__loader__" in node or "__class__" in node:
-                found = tuple(str(node.get(f"__{key}__")) for key in ("loader", "module", "class"))
-                # The parts of Tree.__reduce__ bear no loader of their own.
-                if found not in ALLOWED_NODES:
-                    raise BundleError(
-                        f"holds {found[1]}.{found[2]}, which is no part of a forest", path=path
-                    )
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
+        part = pending.pop()
+        if isinstance(part, dict):
+            found.append(part)
+            pending.extend(part.values())
+        elif isinstance(part, list):
+            pending.extend(part)
+    return found
+
+
+def _check_types(nodes: list[dict[str, Any]], path: Path) -> None:
+    for node in nodes:
+        if "__loader__" in node or "__class__" in node:
+            found = tuple(str(node.get(f"__{key}__")) for key in ("loader", "module", "class"))
+            # The parts of Tree.__reduce__ bear no loader of their own.
+            if found not in ALLOWED_NODES:
+                raise BundleError(
+                    f"holds {found[1]}.{found[2]}, which is no part of a forest", path=path
+                )
+
+
+def _check_sizes(
+    archive: zipfile.ZipFile, nodes: list[dict[str, Any]], packed: int, path: Path
+) -> None:
+    """Refuse more than a forest holds, an array counted as often as it would be read."""
+    read = [str(node["file"]) for node in nodes if "file" in node]
+    if sum(archive.getinfo(name).file_size for name in [SCHEMA, *read]) > LARGEST_RATIO * packed:
+        raise BundleError("unpacks to far more than a forest holds", path=path)
 
 
 def _trees(forest: Any, path: Path) -> list[Tree]:

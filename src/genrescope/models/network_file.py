@@ -19,6 +19,14 @@ def write_network(network: nn.Module, path: Path) -> None:
 def read_network(network: nn.Module, path: Path) -> None:
     """Read weights and buffers into a network, if they are its own.
 
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Best made on torch's `meta` device: it then takes no memory before the file has shown that
+        it holds as much as the description says.
+    path : pathlib.Path
+        The `.safetensors` file.
+
     Raises
     ------
     BundleError
@@ -26,12 +34,20 @@ def read_network(network: nn.Module, path: Path) -> None:
     """
     try:
         state = safetensors.torch.load(path.read_bytes())
-    except (safetensors.SafetensorError, ValueError, KeyError, AttributeError) as error:
+    except (
+        safetensors.SafetensorError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise BundleError(f"is damaged ({error})", path=path) from error
     expected = network.state_dict()
     if odd := sorted(set(state) ^ set(expected)):
         raise BundleError(f"holds another network: {odd[0]} is extra or missing", path=path)
-    for name, values in state.items():
+    for name, values in sorted(state.items()):
         wanted = expected[name]
         if values.shape != wanted.shape or values.dtype != wanted.dtype:
             raise BundleError(f"holds another network: {name} has another shape", path=path)
@@ -42,4 +58,4 @@ def read_network(network: nn.Module, path: Path) -> None:
             name.endswith("running_var") and (values < 0).any()
         ):
             raise BundleError(f"unsafe: {name} is not positive", path=path)
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)

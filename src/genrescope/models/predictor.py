@@ -236,7 +236,10 @@ class Predictor:
             if hasattr(model, "feature_names_in_"):
                 X = pd.DataFrame(X, columns=list(feature_names(self.need.features)))
             columns = [self.genres.index(name) for name in model.classes_]
-            table[:, columns] = model.predict_proba(X)
+            with np.errstate(over="ignore", invalid="ignore"):
+                table[:, columns] = model.predict_proba(X)
+            if not np.isfinite(table).all():
+                raise BundleError("the model's weights are unsound: its answer is no number")
         if self.bundle.calibration is not None:
             assert self.bundle.statistics is not None  # the bundle has seen to it
             vectors = [sound.arrays[self._vectors] for sound in sounds]

@@ -14,9 +14,10 @@ Array = npt.NDArray[Any]
 
 LEAF = -1  # the child of a leaf, for scikit-learn and for xgboost
 NO_PARENT = 2**31 - 1  # xgboost's parent of the root
+DEEPEST = 1000  # levels; Shapley values recurse along them, on the stack of the process
 
 
-def check_nodes(left: Array, right: Array, feature: Array, *, n_features: int) -> None:
+def check_nodes(left: Array, right: Array, feature: Array, *, n_features: int) -> int:
     """Refuse a tree whose nodes are not one binary tree with parents before children.
 
     Parameters
@@ -27,15 +28,21 @@ def check_nodes(left: Array, right: Array, feature: Array, *, n_features: int) -
         What each inner node looks at; leaves are not looked at.
     n_features : int
 
+    Returns
+    -------
+    int
+        Depth of the tree: 0 for a leaf alone.
+
     Raises
     ------
     ValueError
-        Saying what is wrong with which node.
+        Saying what is wrong with which node, or that the tree is deeper than 1,000 levels.
 
     Examples
     --------
     >>> stump = np.array([1, -1, -1]), np.array([2, -1, -1])
     >>> check_nodes(*stump, np.array([0, -2, -2]), n_features=1)
+    1
     >>> check_nodes(*stump, np.array([7, -2, -2]), n_features=1)
     Traceback (most recent call last):
     ValueError: node 0 looks at feature 7 of 1
@@ -58,6 +65,13 @@ def check_nodes(left: Array, right: Array, feature: Array, *, n_features: int) -
         raise ValueError(
             f"node {inner[wrong[0]]} looks at feature {looked_at[wrong[0]]} of {n_features}"
         )
+    depth, level = 0, np.zeros(1, np.int64)
+    while len(level := level[left[level] != LEAF]):
+        level = np.concatenate([left[level], right[level]])
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError(f"it is deeper than {DEEPEST} levels")
+    return depth
 
 
 def _check_finite(values: Array, what: str) -> None:
@@ -87,7 +101,12 @@ def check_forest_tree(tree: Any, *, n_features: int, n_classes: int) -> None:
     nodes, values = state["nodes"], state["values"]
     if values.shape != (len(nodes), 1, n_classes) or tree.node_count != len(nodes):
         raise ValueError("its values have another shape than its nodes")
-    check_nodes(nodes["left_child"], nodes["right_child"], nodes["feature"], n_features=n_features)
+    depth = check_nodes(
+        nodes["left_child"], nodes["right_child"], nodes["feature"], n_features=n_features
+    )
+    # What explains a forest makes room for paths of the depth a tree claims.
+    if tree.max_depth != depth:
+        raise ValueError(f"it claims a depth of {tree.max_depth} and has {depth}")
     _check_finite(nodes["threshold"], "its thresholds")
     for weights in (nodes["n_node_samples"], nodes["weighted_n_node_samples"]):
         if not np.isfinite(weights).all() or (weights < 0).any():
@@ -118,6 +137,7 @@ NODE_ARRAYS = {
     "split_type",
     "sum_hessian",
 }
+INDEX_ARRAYS = ("left_children", "parents", "right_children", "split_indices")
 CATEGORY_ARRAYS = {"categories", "categories_nodes", "categories_segments", "categories_sizes"}
 
 
@@ -137,6 +157,9 @@ def check_booster(model: Any, *, n_features: int, n_classes: int) -> None:
         Saying what is wrong.
     """
     learner = _fields(model, {"learner", "version"}, "the model")["learner"]
+    version = model["version"]
+    if not isinstance(version, list) or [type(part) for part in version] != [int, int, int]:
+        raise ValueError("its version is not three whole numbers")
     _fields(learner, LEARNER_KEYS, "the learner")
     if learner["attributes"] or len(learner["feature_names"]) or len(learner["feature_types"]):
         raise ValueError("it has attributes that genrescope does not write")
@@ -202,6 +225,9 @@ def _check_rounds(model: dict[str, Any], n_classes: int) -> None:
 def _check_booster_tree(tree: Any, number: int, n_features: int) -> None:
     _fields(tree, NODE_ARRAYS | CATEGORY_ARRAYS | {"id", "tree_param"}, "it")
     arrays = {name: _number_array(tree[name], name) for name in NODE_ARRAYS}
+    for name in INDEX_ARRAYS:
+        if arrays[name].dtype.kind != "i":
+            raise ValueError(f"its {name} are no whole numbers")
     n_nodes = len(arrays["left_children"])
     param = {
         "num_deleted": "0",

@@ -1,7 +1,10 @@
 """Model cards: what a bundle is for, what it was trained on, how good it is and where it ends."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from genrescope.figures.style import number
 from genrescope.report.answers import coverage_line, percent
@@ -31,13 +34,16 @@ def model_card(info: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Markdown.
+        Markdown, with what the Hugging Face Hub reads in front of it
+        (https://huggingface.co/docs/hub/model-cards#model-card-metadata).
 
     Examples
     --------
     >>> card = model_card({"kind": "forest", "genres": ["Blues-like", "Rock/Metal"]})
-    >>> card.splitlines()[0]
-    '# forest: Blues-like or Rock/Metal?'
+    >>> card.splitlines()[:3]
+    ['---', 'library_name: genrescope', 'pipeline_tag: audio-classification']
+    >>> "# forest: Blues-like or Rock/Metal?" in card
+    True
     """
     genres = [str(genre) for genre in info["genres"]]
     kind = str(info["kind"])
@@ -66,7 +72,51 @@ def model_card(info: Mapping[str, Any]) -> str:
         "## Settings",
         _settings(info),
     ]
-    return "\n\n".join(sections) + "\n"
+    return f"---\n{_metadata(kind, corpora, info.get('metrics', ()))}---\n\n" + (
+        "\n\n".join(sections) + "\n"
+    )
+
+
+def _metadata(
+    kind: str, corpora: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> str:
+    """What the Hub lists a model by, as YAML.
+
+    Neither a licence nor data sets are given: those of the training clips are not known here, and
+    the corpora are no data sets of the Hub.
+    """
+    tags = ["music", "genre-classification", kind]
+    if any(corpus.get("synthetic") for corpus in corpora):
+        tags.append("synthetic")
+    content: dict[str, Any] = {
+        "library_name": "genrescope",
+        "pipeline_tag": "audio-classification",
+        "tags": tags,
+    }
+    results = [result for row in rows if (result := _result(row))["metrics"]]
+    if results:
+        content["metrics"] = ["accuracy", "f1"]
+        content["model-index"] = [{"name": f"genrescope {kind}", "results": results}]
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _result(row: Mapping[str, Any]) -> dict[str, Any]:
+    part = PARTS.get(str(row.get("part")), "clips")
+    scores = {
+        "accuracy": ("accuracy", "accuracy"),
+        "macro_f1": ("f1", "macro-F1"),
+    }
+    return {
+        "task": {"type": "audio-classification", "name": "genre classification"},
+        # Required by the Hub, which has no name of its own for a corpus on someone's disk.
+        "dataset": {"type": "custom", "name": f"{row.get('target', '')}, {part}"},
+        "metrics": [
+            {"type": kind, "name": name, "value": round(float(row[column]), 4)}
+            for column, (kind, name) in scores.items()
+            if math.isfinite(float(row[column]))
+        ],
+    }
 
 
 def _plain(text: str) -> str:
