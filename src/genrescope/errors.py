@@ -54,7 +54,7 @@ def _rebuild(
 class AudioError(GenrescopeError, ValueError):
     """A sound file that cannot be used.
 
-    Kinds: `unreadable`, `truncated`, `too-short`, `silent`, `non-finite`.
+    Kinds: `unreadable`, `truncated`, `too-short`, `too-long`, `silent`, `non-finite`, `costly`.
     """
 
     default_kind = "unreadable"
@@ -88,3 +88,12 @@ class OutputError(GenrescopeError, OSError):
     """A file or folder that cannot be written."""
 
     default_kind = "output"
+
+
+class ServiceError(GenrescopeError, RuntimeError):
+    """A server that cannot answer now, though the request may be sound.
+
+    Kinds: `busy`, `late`, `lost`, `gone`.
+    """
+
+    default_kind = "busy"

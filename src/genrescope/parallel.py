@@ -28,7 +28,8 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
+    """Prepare a worker process: one thread of BLAS, and an end when its parent ends."""
     from threadpoolctl import threadpool_limits
 
     # Each process has a core of its own: threads of BLAS inside it would only fight over it.
@@ -98,7 +99,7 @@ def _pooled(
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("forkserver"),
-        initializer=_start_worker,
+        initializer=start_worker,
     )
     pending: deque[Future[Result]] = deque()
     try:

@@ -40,12 +40,23 @@ def write_wav(
     >>> soundfile.read(path)[0].round(3).tolist()
     [0.5, -1.0]
     """
+    write_bytes(path, wav_bytes(y, sample_rate=sample_rate))
+
+
+def wav_bytes(y: npt.NDArray[np.floating], *, sample_rate: int = 22050) -> bytes:
+    """Mono samples as a 16-bit WAV file in memory; parameters as of `write_wav`.
+
+    Examples
+    --------
+    >>> wav_bytes(np.zeros(10), sample_rate=8000)[:4]
+    b'RIFF'
+    """
     # Rounded here, not cut off: what is read back lies within half a step of what was written.
     numbers = np.round(np.clip(y, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
     buffer = io.BytesIO()
     # In memory first: libsndfile's own error on a full disk does not say so.
     soundfile.write(buffer, numbers, sample_rate, subtype="PCM_16", format="WAV")
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def mp3_bytes(path: str | os.PathLike[str]) -> bytes:

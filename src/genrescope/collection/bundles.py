@@ -1,6 +1,8 @@
 """Which models answer where none is named."""
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from genrescope.errors import ConfigError
@@ -40,3 +42,33 @@ def default_bundles() -> list[Path]:
             "(genrescope train MUSIC -o my-genres) or make the demo's (genrescope demo)"
         )
     return found
+
+
+def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
+    """A short name for each bundle: its folder's, with parents where others are called the same.
+
+    Parameters
+    ----------
+    folders : iterable of path-like
+        A folder given twice counts once.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        In the order given.
+
+    Examples
+    --------
+    >>> list(name_bundles(["demo/forest/western", "demo/linear/western", "my-genres"]))
+    ['forest/western', 'linear/western', 'my-genres']
+    """
+    paths = list(dict.fromkeys(Path(folder).absolute() for folder in folders))
+    depths = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: "/".join(path.parts[-depth:]) for path, depth in depths.items()}
+        counts = Counter(names.values())
+        alike = [path for path, name in names.items() if counts[name] > 1]
+        if not alike:
+            return {name: path for path, name in names.items()}
+        for path in alike:
+            depths[path] += 1

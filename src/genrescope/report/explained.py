@@ -1,17 +1,18 @@
 """The files and the page of an explained recording."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genrescope.audio.encode import write_wav
+from genrescope.audio.encode import wav_bytes
 from genrescope.explanations.explainer import FileExplanation
 from genrescope.explanations.explanation import Explanation
 from genrescope.explanations.words import load_language
-from genrescope.figures.style import number, save_figure
-from genrescope.files import atomic_path, write_json, write_text
+from genrescope.figures.style import number, png_bytes
+from genrescope.files import write_bytes, write_json, write_text
 from genrescope.models.bundle_info import BundleInfo
 from genrescope.report.embedding import Embedder
 from genrescope.report.templating import css, environment
@@ -60,12 +61,65 @@ def write_explanation(
     OutputError
         Where a file cannot be written.
     """
-    words, embed = load_language(language), Embedder(folder)
-    moments, cards = [], []
+    content, files = explanation_parts(found, info=info, language=language)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    write_json(folder / "explanation.json", content)
+    embed = Embedder(folder)
+    cards = [
+        _card(explained, folder, moment["files"], embed, language)
+        for explained, moment in zip(found.moments, content["moments"], strict=True)
+    ]
+    answer = found.prediction
+    page_text = (
+        environment(info.genres)
+        .get_template(TEMPLATE)
+        .render(
+            content=content,
+            name=Path(str(answer.path)).name,
+            language=language,
+            windows=answer.windows.to_dict("records"),
+            silent=answer.silent_windows,
+            cards=cards,
+            synthetic=all(corpus.get("synthetic") for corpus in info.corpora) and info.corpora,
+            css=css(),
+        )
+    )
+    write_text(page, page_text)
+
+
+def explanation_parts(
+    found: FileExplanation, *, info: BundleInfo, language: str = "en"
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What explains a recording, in memory.
+
+    Parameters
+    ----------
+    found : FileExplanation
+    info : BundleInfo
+        Of the model.
+    language : str
+        Of the sentences.
+
+    Returns
+    -------
+    content : dict
+        What `explanation.json` holds.
+    files : dict of str to bytes
+        By the names under `files` of each moment: pictures (PNG), sounds (WAV) and maps (NPY).
+
+    Raises
+    ------
+    ConfigError
+        Where there are no words in the language.
+    """
+    words = load_language(language)
+    moments: list[dict[str, Any]] = []
+    files: dict[str, bytes] = {}
     for place, explained in enumerate(found.moments, start=1):
-        files = _write_moment(explained, folder, str(place), language)
-        moments.append(explained.to_dict(language) | {"files": files})
-        cards.append(_card(explained, folder, files, embed, language))
+        names, made = _moment_files(explained, str(place), language)
+        moments.append(explained.to_dict(language) | {"files": names})
+        files |= made
     answer = found.prediction
     sentences = [words.outcome(found.target, answer.probabilities)]
     told = [
@@ -85,35 +139,24 @@ def write_explanation(
         "sentences": sentences,
         "moments": moments,
     }
-    write_json(folder / "explanation.json", content)
-    page_text = (
-        environment(info.genres)
-        .get_template(TEMPLATE)
-        .render(
-            content=content,
-            name=Path(str(answer.path)).name,
-            language=language,
-            windows=answer.windows.to_dict("records"),
-            silent=answer.silent_windows,
-            cards=cards,
-            synthetic=all(corpus.get("synthetic") for corpus in info.corpora) and info.corpora,
-            css=css(),
-        )
-    )
-    write_text(page, page_text)
+    return content, files
 
 
-def _write_moment(explained: Explanation, folder: Path, stem: str, language: str) -> dict[str, str]:
-    files = {"picture": f"{stem}.png"}
-    save_figure(explained.plot(language), folder / files["picture"], dpi=150)
-    for name, sound in explained.to_audio().items():
-        files[name] = stem + SOUNDS[name][0]
-        write_wav(folder / files[name], sound, sample_rate=explained.clip.audio.sample_rate)
+def _moment_files(
+    explained: Explanation, stem: str, language: str
+) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The names of a moment's files by what they hold, and their contents by name."""
+    names = {"picture": f"{stem}.png"}
+    files = {names["picture"]: png_bytes(explained.plot(language), dpi=150)}
+    for kind, sound in explained.to_audio().items():
+        names[kind] = stem + SOUNDS[kind][0]
+        files[names[kind]] = wav_bytes(sound, sample_rate=explained.clip.audio.sample_rate)
     if explained.maps():
-        files["map"] = f"{stem}.npy"
-        with atomic_path(folder / files["map"]) as temporary:
-            np.save(temporary, explained.values, allow_pickle=False)
-    return files
+        names["map"] = f"{stem}.npy"
+        buffer = io.BytesIO()
+        np.save(buffer, explained.values, allow_pickle=False)
+        files[names["map"]] = buffer.getvalue()
+    return names, files
 
 
 def _card(
