@@ -89,7 +89,7 @@ class Asking:
         trouble = ""
         if asked is not None and model not in asked.views:
             try:
-                view = await self.service.view(asked.path, model, name=asked.name)
+                view = await self.service.view(asked.path, model)
                 asked = replace(asked, views={**asked.views, model: view})
             except Exception as error:  # noqa: BLE001 (as above)
                 trouble = self._trouble(error, language)

@@ -133,7 +133,7 @@ def build(
         said = gradio.HTML(_examples_said(FIRST), apply_default_css=False)
         with gradio.Row(elem_classes="examples"):
             examples = [
-                gradio.Button(_example_name(label, FIRST), size="sm", min_width=90)
+                gradio.Button(texts["ask"]["labels"][label], size="sm", min_width=90)
                 for label in EXAMPLES
             ]
         model = gradio.Radio(
@@ -204,7 +204,7 @@ def _labels(language: str, report: str | None) -> list[Any]:
         _opening(language, report),
         gradio.update(label=texts["sound"]),
         _examples_said(language),
-        *[gradio.update(value=_example_name(label, language)) for label in EXAMPLES],
+        *[gradio.update(value=texts["labels"][label]) for label in EXAMPLES],
         gradio.update(label=texts["model"]),
     ]
 
@@ -224,4 +224,5 @@ def _examples_said(language: str) -> str:
 
 
 def _example_name(label: str, language: str) -> str:
-    return str(page_texts(language)["ask"]["example"].format(genre=label))
+    texts = page_texts(language)["ask"]
+    return str(texts["example"].format(genre=texts["labels"][label]))

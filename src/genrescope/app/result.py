@@ -10,6 +10,7 @@ import pandas as pd
 
 from genrescope.app.texts import page_texts
 from genrescope.app.view import ExplanationView
+from genrescope.explanations.feature_sentences import percent
 from genrescope.models.predictor import FilePrediction
 from genrescope.report.embedding import data_uri
 from genrescope.report.templating import clock, environment
@@ -53,7 +54,7 @@ def render_result(
     pages = environment(
         [str(genre) for genre in prediction.probabilities.index], package="genrescope.app"
     )
-    pages.filters |= {"picture": _picture, "wave": _wave, "signed": _signed}
+    pages.filters |= {"picture": _picture, "wave": _wave, "signed": _signed, "percent": percent}
     return pages.get_template(TEMPLATE).render(
         answers=answers,
         model=model,
