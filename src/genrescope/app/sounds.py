@@ -33,11 +33,31 @@ async def openable(sound: Sound) -> AsyncIterator[str]:
         yield os.fspath(sound)
         return
     if not isinstance(sound, bytes):
-        yield f"/proc/{os.getpid()}/fd/{sound.fileno()}"
+        descriptor = await asyncio.to_thread(_flushed, sound)
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
         return
     with tempfile.TemporaryFile(buffering=0) as file:
         await asyncio.to_thread(file.write, sound)
         yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
+
+
+def _flushed(file: BinaryIO) -> int:
+    """The descriptor of a file, everything written to it."""
+    descriptor = file.fileno()  # a spooled file goes to disk at this moment
+    file.flush()
+    return descriptor
+
+
+def printable(text: str, longest: int) -> str:
+    r"""A text without control and invisible characters, cut where it is too long.
+
+    Examples
+    --------
+    >>> printable("a\nb\u202ec", 2)
+    'ab'
+    """
+    kept = (c for c in text if not unicodedata.category(c).startswith("C"))
+    return "".join(kept).strip()[:longest]
 
 
 def clean_name(name: str | None) -> str:
@@ -51,5 +71,4 @@ def clean_name(name: str | None) -> str:
     200
     """
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(c for c in last if not unicodedata.category(c).startswith("C"))
-    return kept.strip()[:LONGEST_NAME] or "sound"
+    return printable(last, LONGEST_NAME) or "sound"

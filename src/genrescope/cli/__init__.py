@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli import claims, collections, corpora, models, studies
+from genrescope.cli import claims, collections, corpora, models, serve, studies
 from genrescope.cli.console import FAILED, say
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ COMMANDS: dict[typer.Typer, tuple[Callable[..., None], ...]] = {
         models.train,
         collections.predict,
         collections.explain,
+        serve.serve,
     ),
     corpus_app: (corpora.index, corpora.audit, corpora.synth),
 }
