@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from genrescope.app.problems import problem
 
 API = "/gradio_api"
 # Gradio brings some seventy more: a proxy, a code editor, monitoring, login, ...
@@ -36,6 +37,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+KEPT = {"cache-control": "public, max-age=86400"}  # the names of assets change with their content
 ADVERTISED = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
 
 
@@ -57,13 +59,12 @@ class Gate:
             return
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         if not LET_THROUGH.fullmatch(path):
-            body = {"type": "about:blank", "title": "Not Found", "status": 404}
-            problem = JSONResponse(body, 404, media_type="application/problem+json")
-            await problem(scope, receive, send)
+            await problem(404, "There is nothing at this address.")(scope, receive, send)
         elif path == "/":
             await self._front(scope, receive, send)
         else:
-            await self.app(scope, receive, _with_headers(send, HEADERS))
+            kept = KEPT if path.startswith("/assets/") else {}
+            await self.app(scope, receive, _with_headers(send, HEADERS | kept))
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page itself, without the addresses that Gradio puts in its head."""

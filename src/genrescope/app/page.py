@@ -2,41 +2,46 @@
 
 import asyncio
 import contextlib
+import functools
 import os
+import secrets
+import shutil
+import tempfile
 import time
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
 
 from genrescope.app.gate import Gate
 from genrescope.app.service import Service
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 KEPT_S = 3600  # uploads, and what a session knows of them
 SWEPT_S = 300
 REPORT = "/report"
 
 
-def mount_page(app: "FastAPI", service: Service, *, folder: Path, report: Path | None) -> None:
-    """Put the page at the root of a server; what was mounted before stays where it is.
+def mount_page(app: FastAPI, service: Service, *, report: Path | None = None) -> None:
+    """Put the page at the root of a server; what was there before stays where it is.
+
+    Uploads and examples are kept in a temporary folder until the application ends.
 
     Parameters
     ----------
     app : fastapi.FastAPI
+        Gets `app.state.end_streams`, to be called when the server is told to stop: pages that are
+        open hold a connection each.
     service : Service
         Answers the page's questions.
-    folder : pathlib.Path
-        The server's own temporary folder: uploads and examples are kept below it. Whoever made it
-        removes it.
-    report : pathlib.Path or None
+    report : pathlib.Path, optional
         A study's report, to be served at `/report` and linked from the page.
     """
-    uploads = folder / "page"
-    uploads.mkdir()
-    # Gradio knows one folder a process, and looks it up whenever it needs it.
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    folder = _folder()
+    folder.mkdir(mode=0o700)
+    remove = weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
     import gradio
 
     from genrescope.app.layout import HEAD, build, theme
@@ -45,7 +50,7 @@ def mount_page(app: "FastAPI", service: Service, *, folder: Path, report: Path |
         _serve_report(app, report)
     gradio.mount_gradio_app(
         app,
-        build(service, uploads, report=REPORT if report is not None else None, kept_s=KEPT_S),
+        build(service, folder, report=None if report is None else REPORT, kept_s=KEPT_S),
         path="/",
         theme=theme(),
         head=HEAD,
@@ -59,62 +64,54 @@ def mount_page(app: "FastAPI", service: Service, *, folder: Path, report: Path |
         enable_monitoring=False,
     )
     mounted: Any = app.routes[-1]
+    app.state.end_streams = mounted.app.stop_event.set
     mounted.app = Gate(mounted.app)
-    _sweep_while_up(app, uploads)
-
-
-def find_report(bundles: list[Path]) -> Path | None:
-    """The report of the study that the bundles belong to, where they lie in a run directory.
-
-    Parameters
-    ----------
-    bundles : list of pathlib.Path
-
-    Returns
-    -------
-    pathlib.Path or None
-        None where they lie in none, or in several.
-    """
-    # A run keeps them in models/<model>/<source>, and its report beside models.
-    found = {path.absolute().parents[2] / "report.html" for path in bundles}
-    reports = [path for path in found if path.is_file() and (path.parent / "run.json").is_file()]
-    return reports[0] if len(reports) == 1 else None
-
-
-def _serve_report(app: "FastAPI", report: Path) -> None:
-    from fastapi.responses import FileResponse
-
-    def study_report() -> FileResponse:
-        return FileResponse(report, media_type="text/html")
-
-    app.add_api_route(REPORT, study_report, include_in_schema=False)
-
-
-def _sweep_while_up(app: "FastAPI", uploads: Path) -> None:
-    """Remove uploads that are old, those of clients that vanished half-way included."""
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
-    async def sweeping(served: Any) -> AsyncIterator[Any]:
-        task = asyncio.create_task(_sweep(uploads))
+    async def lifespan(served: Any) -> AsyncIterator[Any]:
+        sweeping = asyncio.create_task(_sweep(folder))
         try:
             async with inner(served) as state:
                 yield state
         finally:
-            task.cancel()
+            sweeping.cancel()
+            await asyncio.to_thread(remove)
 
-    app.router.lifespan_context = sweeping
+    app.router.lifespan_context = lifespan
 
 
-async def _sweep(uploads: Path) -> None:
+@functools.cache
+def _folder() -> Path:
+    """Where Gradio keeps files: it knows one folder a process, from its import on."""
+    name = f"genrescope-page-{os.getpid()}-{secrets.token_hex(4)}"
+    folder = Path(tempfile.gettempdir(), name)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def _serve_report(app: FastAPI, report: Path) -> None:
+    headers = {
+        # The report is one file; it shows its own pictures and sounds, and runs nothing.
+        "content-security-policy": "default-src 'none'; img-src data:; media-src data:; "
+        "style-src 'unsafe-inline'"
+    }
+
+    def study_report() -> FileResponse:
+        return FileResponse(report, media_type="text/html", headers=headers)
+
+    app.add_api_route(REPORT, study_report, include_in_schema=False)
+
+
+async def _sweep(folder: Path) -> None:
     while True:
         await asyncio.sleep(SWEPT_S)
-        await asyncio.to_thread(sweep_uploads, uploads, KEPT_S)
+        await asyncio.to_thread(remove_old, folder, older_than_s=KEPT_S)
 
 
-def sweep_uploads(uploads: Path, kept_s: float) -> None:
-    """Remove what lies below a folder and was written longer ago than so many seconds."""
-    for path in uploads.rglob("*"):
+def remove_old(folder: Path, *, older_than_s: float) -> None:
+    """Remove files below a folder by their age: also what clients left that vanished half-way."""
+    for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and time.time() - path.stat().st_mtime > kept_s:
+            if path.is_file() and time.time() - path.stat().st_mtime > older_than_s:
                 path.unlink()

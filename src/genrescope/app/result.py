@@ -11,12 +11,14 @@ import pandas as pd
 from genrescope.app.texts import page_texts
 from genrescope.app.view import ExplanationView
 from genrescope.explanations.feature_sentences import percent
+from genrescope.explanations.words import load_language
 from genrescope.models.predictor import FilePrediction
 from genrescope.report.embedding import data_uri
 from genrescope.report.templating import clock, environment
 
 TEMPLATE = "result.html.j2"
 MOST_COLUMNS = 120  # of the timeline
+EDGE = 0.8  # share of the recordings kept aside from which a sound is called unusual
 
 
 def render_result(
@@ -51,6 +53,7 @@ def render_result(
         An `article`; everything that came from outside is escaped.
     """
     prediction, texts = answers[model], page_texts(language)
+    doubt, words = prediction.doubt, load_language(language)
     pages = environment(
         [str(genre) for genre in prediction.probabilities.index], package="genrescope.app"
     )
@@ -68,6 +71,8 @@ def render_result(
         runs=_runs(prediction),
         ticks=[] if view is None else range(int(view.seconds) + 1),
         bar_style=_bar_style,
+        edge=EDGE,
+        far_in=[] if doubt is None else [words.feature(name) or name for name in doubt.features],
     )
 
 

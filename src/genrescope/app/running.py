@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from genrescope.app.server import create_app
@@ -23,6 +24,7 @@ def run_server(
     host: str,
     port: int,
     say: Callable[[str], None],
+    report: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; what is at work then gets ten seconds to finish.
 
@@ -34,6 +36,8 @@ def run_server(
         Where to listen; port 0 takes a free one.
     say : callable
         Told what is served, and where.
+    report : pathlib.Path, optional
+        A study's report, for the page to link to.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def run_server(
         Where the worker processes do not start.
     """
     with _listening(host, port) as listener, _stopped_by_signals():
-        app = create_app(bundles, settings)
+        app = create_app(bundles, settings, report=report)
         import uvicorn
 
         for line in _introduction(app.state.service):
@@ -58,6 +62,10 @@ def run_server(
                 await super().startup(sockets)
                 if self.started:
                     say(f"listening: {address} (Ctrl+C stops)")
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                app.state.end_streams()
+                await super().shutdown(sockets)
 
         server = Server(
             uvicorn.Config(
