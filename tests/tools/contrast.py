@@ -18,7 +18,5 @@ def contrast(one: str, other: str) -> float:
 
 def mixed(share: float, colour: str, ground: str) -> str:
     """So much of a colour over a ground, as `color-mix(in srgb, ...)`."""
-    pairs = [
-        (int(colour[k : k + 2], 16), int(ground[k : k + 2], 16)) for k in (1, 3, 5)
-    ]
+    pairs = [(int(colour[k : k + 2], 16), int(ground[k : k + 2], 16)) for k in (1, 3, 5)]
     return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)

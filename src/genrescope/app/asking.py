@@ -11,7 +11,7 @@ from genrescope.app.result import render_result
 from genrescope.app.service import Service
 from genrescope.app.texts import page_texts
 from genrescope.app.view import ExplanationView
-from genrescope.errors import AudioError, GenrescopeError, ServiceError
+from genrescope.errors import AudioError, ServiceError
 from genrescope.models.predictor import FilePrediction
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Asking:
         elif isinstance(error, ServiceError) and error.kind in ("busy", "late"):
             sentence = texts["busy"]
         else:
-            if not isinstance(error, GenrescopeError):
+            if not isinstance(error, ServiceError):
                 log.error("the page could not answer", exc_info=error)
             sentence = texts["other"]
         return f'<p class="trouble" role="alert" lang="{language}">{escape(sentence)}</p>'

@@ -84,9 +84,7 @@ def theme() -> gradio.Theme:
     return made.set(**colours, **dark)
 
 
-def build(
-    service: Service, uploads: Path, *, report: str | None, kept_s: int
-) -> gradio.Blocks:
+def build(service: Service, uploads: Path, *, report: str | None, kept_s: int) -> gradio.Blocks:
     """Lay the page out.
 
     Parameters
@@ -165,9 +163,7 @@ def build(
             async for found in asking.ask(path, _example_name(label, language), model, language):
                 yield path, *found
 
-        async def other_model(
-            known: Asked | None, model: str, language: str
-        ) -> AsyncIterator[Any]:
+        async def other_model(known: Asked | None, model: str, language: str) -> AsyncIterator[Any]:
             yield await asking.tell(known, model, language), known
             async for found in asking.explain(known, model, language):
                 yield found

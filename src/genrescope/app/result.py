@@ -68,7 +68,7 @@ def render_result(
         t=texts,
         length=_length(prediction, texts),
         columns=_columns(prediction),
-        runs=_runs(prediction),
+        runs=shown_runs(prediction),
         ticks=[] if view is None else range(int(view.seconds) + 1),
         bar_style=_bar_style,
         edge=EDGE,
@@ -111,9 +111,7 @@ def _columns(prediction: FilePrediction) -> list[dict[str, Any]]:
             for genre in genres
         ]
         start = float(starts[rows[0]])
-        columns.append(
-            {"start_s": start, "seconds": float(ends[rows[-1]]) - start, "parts": parts}
-        )
+        columns.append({"start_s": start, "seconds": float(ends[rows[-1]]) - start, "parts": parts})
     return columns
 
 
@@ -125,7 +123,7 @@ def _ends(prediction: FilePrediction) -> "pd.Series[float]":
     return following.clip(upper=starts + step).clip(upper=prediction.duration_s)
 
 
-def _runs(prediction: FilePrediction) -> list[dict[str, Any]]:
+def shown_runs(prediction: FilePrediction) -> list[dict[str, Any]]:
     """Stretches throughout which one genre leads."""
     if len(prediction.windows) < 2:
         return []

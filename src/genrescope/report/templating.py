@@ -13,9 +13,7 @@ from genrescope.report.conclusions import p_words
 PARTS = {"test": "held-out clips", "all": "all clips"}
 
 
-def environment(
-    genres: Sequence[str], *, package: str = "genrescope.report"
-) -> jinja2.Environment:
+def environment(genres: Sequence[str], *, package: str = "genrescope.report") -> jinja2.Environment:
     """Templates for pages about some genres, each of which keeps its colour.
 
     Parameters
