@@ -103,7 +103,7 @@ HOSTILE = {
     "..\\..\\windows\\system.ini": "system.ini",
     "/": "sound",
     "a\u202egnp.wav": "agnp.wav",
-    "x" * 10_000: "x" * 200,
+    "x" * 1000: "x" * 200,
     "$\\frac{1}$.wav": "frac{1}$.wav",
     "<script>alert(1)": "<script>alert(1)",
 }
@@ -117,6 +117,10 @@ def test_hostile_names_are_only_ever_shown(server, low, name):
 def test_hostile_names_do_not_break_pictures(server, low):
     response = ask(server, low, "explain", name="$\\frac{$\u0301.wav", model="forest", moments=1)
     assert response.status_code == 200
+
+
+def test_a_name_of_ten_thousand_characters_is_too_much_of_a_header(server, low):
+    refused(ask(server, low, name="x" * 10_000, model="linear"), 400)
 
 
 def test_control_characters_in_a_name(server, low):
@@ -133,6 +137,8 @@ def test_control_characters_in_a_name(server, low):
         refused(response, 400)
 
 
+# Of a body that breaks off, Starlette leaves the file to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*SpooledTemporaryFile")
 def test_requests_that_are_no_upload(server, low):
     client = server.client
     kind = {"content-type": "multipart/form-data; boundary=b"}
@@ -146,11 +152,10 @@ def test_requests_that_are_no_upload(server, low):
     assert "1" in refused(client.post("/v1/predict", files=two), 400)
     many = {f"field{n}": (None, "x") for n in range(100)}
     refused(client.post("/v1/predict", files=many), 400)
-    refused(client.post("/v1/predict", content=b"--b\r\nrubbish", headers=kind), 400)
-    refused(
-        client.post("/v1/predict", content=low, headers={"content-type": "multipart/form-data"}),
-        400,
-    )
+    refused(client.post("/v1/predict", content=b"rubbish", headers=kind), 400)
+    cut = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + low
+    assert "file: " in refused(client.post("/v1/predict", content=cut, headers=kind), 422)
+    refused(client.post("/v1/predict", content=low, headers=unbounded), 400)
     refused(client.get("/nothing"), 404)
     refused(client.get("/v1/predict"), 405)
     assert client.delete("/v1/models").headers["allow"] == "GET"

@@ -12,6 +12,7 @@ from genrescope.app.schemas import Answer, Explanation, Health, Model, Models, P
 from genrescope.app.service import Service
 from genrescope.explanations.explainer import MOMENTS
 from genrescope.explanations.words import languages
+from genrescope.models.doubt import COVERAGE
 
 MOST_MOMENTS = 10
 LONGEST = 200  # characters of a name
@@ -27,6 +28,7 @@ Against = Annotated[
     str | None, Form(max_length=LONGEST, description="Ask why the target rather than this genre.")
 ]
 Moments = Annotated[int, Form(ge=1, le=MOST_MOMENTS, description="Telling windows at most.")]
+Coverage = Annotated[float, Form(gt=0, lt=1, description="Of the sets of genres under `doubt`.")]
 Timeline = Annotated[bool, Form(description="Give the answer of each window.")]
 Files = Annotated[bool, Form(description="Give pictures, sounds and maps, as data URIs.")]
 UPLOAD_PROBLEMS = declared(
@@ -39,6 +41,9 @@ UPLOAD_PROBLEMS = declared(
     s429="34 requests are at work or waiting; try again later",
     s503="no worker was free within 30 s; try again later",
 )  # fmt: skip
+METRICS_EXAMPLE: dict[str, Any] = {
+    "content": {"text/plain": {"example": "genrescope_requests_inside 3.0\n"}}
+}
 
 
 def create_router(service: Service) -> APIRouter:
@@ -53,20 +58,26 @@ def create_router(service: Service) -> APIRouter:
     # The service refuses unknown names, and says which is nearest.
     models_named = {"enum": list(service.models)}
     languages_named = {"enum": list(languages())}
+    one_model = Field(max_length=LONGEST, json_schema_extra=models_named)
+    one_model = Field(max_length=LONGEST, json_schema_extra=models_named)
 
     @router.post("/v1/predict", responses=UPLOAD_PROBLEMS)
     async def predict(
         request: Request,
         file: Sound,
         model: Annotated[
-            list[Annotated[str, Field(max_length=LONGEST, json_schema_extra=models_named)]],
-            Form(description="Models to ask; if none, all."),
+            list[Annotated[str, one_model]], Form(description="Models to ask; if none, all.")
         ] = [],  # noqa: B006 (FastAPI copies it)
+        coverage: Coverage = COVERAGE,
         timeline: Timeline = False,
     ) -> Prediction:
         """Which genre a sound is, by one model or several, decoded once for all of them."""
         found = await service.predict(
-            file.file, model or None, name=file.filename, gone=request.is_disconnected
+            file.file,
+            model or None,
+            coverage=coverage,
+            name=file.filename,
+            gone=request.is_disconnected,
         )
         first = next(iter(found.values()))
         return Prediction(
@@ -104,10 +115,11 @@ def create_router(service: Service) -> APIRouter:
             against=against,
             language=language,
             moments=moments,
+            files=files,
             name=file.filename,
             gone=request.is_disconnected,
         )
-        return Explanation.of(model, found, files=files)
+        return Explanation.of(model, found)
 
     @router.get("/v1/models")
     async def models() -> Models:
@@ -123,7 +135,7 @@ def create_router(service: Service) -> APIRouter:
             return problem(503, "The workers are starting or stopping.")
         return Health(ready=True, models=len(service.models))
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", response_class=PlainTextResponse, responses={200: METRICS_EXAMPLE})
     async def metrics() -> Response:
         """Counters for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

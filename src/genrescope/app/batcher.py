@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from genrescope.models.inputs import SoundInputs
 from genrescope.models.predictor import FilePrediction, Predictor
@@ -36,48 +37,60 @@ class Batcher:
         self._executor = executor
         self._windows = windows
         self._observe = observe
-        self._waiting: list[tuple[SoundInputs, asyncio.Future[FilePrediction]]] = []
+        self._waiting: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def answer(self, sound: SoundInputs) -> FilePrediction:
-        """The model's answer to a sound, as `Predictor.answer` gives it."""
-        future: asyncio.Future[FilePrediction] = asyncio.get_running_loop().create_future()
-        self._waiting.append((sound, future))
+    async def answer(self, sound: SoundInputs, *, coverage: float) -> FilePrediction:
+        """The model's answer to a sound, as `Predictor.answer` gives it.
+
+        Parameters
+        ----------
+        sound : SoundInputs
+        coverage : float
+            Of the prediction set, in (0, 1).
+        """
+        asked = _Asked(sound, coverage, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return await future
+        return await asked.answer
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch = self._next()
-            sounds = [sound for sound, _ in batch]
             try:
-                answers = await loop.run_in_executor(self._executor, self._ask, sounds)
+                answers = await loop.run_in_executor(self._executor, self._ask, batch)
             except Exception as error:  # noqa: BLE001 (each caller raises it)
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+                for asked in batch:
+                    if not asked.answer.done():
+                        asked.answer.set_exception(error)
                 continue
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():  # whoever asked may have been cancelled
-                    future.set_result(answer)
+            for asked, answer in zip(batch, answers, strict=True):
+                if not asked.answer.done():  # whoever asked may have been cancelled
+                    asked.answer.set_result(answer)
 
-    def _next(self) -> list[tuple[SoundInputs, asyncio.Future[FilePrediction]]]:
+    def _next(self) -> list["_Asked"]:
         """The sounds of the next call, in the order they came."""
         count = windows = 0
-        for sound, _ in self._waiting:
-            windows += len(sound.starts_s)
+        for asked in self._waiting:
+            windows += len(asked.sound.starts_s)
             if count and windows > self._windows:
                 break
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    def _ask(self, sounds: list[SoundInputs]) -> list[FilePrediction]:
-        self._observe(sum(len(sound.starts_s) for sound in sounds))
-        tables = self._predictor.tables(sounds)
+    def _ask(self, batch: list["_Asked"]) -> list[FilePrediction]:
+        self._observe(sum(len(asked.sound.starts_s) for asked in batch))
+        tables = self._predictor.tables([asked.sound for asked in batch])
         return [
-            self._predictor.answer(sound, table)
-            for sound, table in zip(sounds, tables, strict=True)
+            Predictor(self._predictor.bundle, coverage=asked.coverage).answer(asked.sound, table)
+            for asked, table in zip(batch, tables, strict=True)
         ]
+
+
+class _Asked(NamedTuple):
+    sound: SoundInputs
+    coverage: float
+    answer: asyncio.Future[FilePrediction]

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -52,6 +53,8 @@ def run_server(
         app = create_app(bundles, settings, report=report)
         import uvicorn
 
+        # It warns of every malformed body, in the client's own words.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
         for line in _introduction(app.state.service):
             say(line)
         shown = f"[{host}]" if ":" in host else host

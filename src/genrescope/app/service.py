@@ -20,6 +20,7 @@ from genrescope.errors import AudioError, ConfigError
 from genrescope.explanations.explainer import MOMENTS, Explainer
 from genrescope.explanations.words import load_language
 from genrescope.models.bundle import Bundle
+from genrescope.models.doubt import COVERAGE
 from genrescope.models.predictor import FilePrediction, Predictor
 from genrescope.settings import nearest
 
@@ -83,7 +84,7 @@ class Service:
             raise ConfigError("a server needs a model")
         predictors = {name: Predictor.load(folder) for name, folder in self._folders.items()}
         self.models: dict[str, Bundle] = {name: p.bundle for name, p in predictors.items()}
-        self._needs = {name: predictor.need for name, predictor in predictors.items()}
+        self._needs = {name: predictor.needs for name, predictor in predictors.items()}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="models")
         self._batchers = {
             name: Batcher(
@@ -127,6 +128,7 @@ class Service:
         sound: Sound,
         models: Sequence[str] | None = None,
         *,
+        coverage: float = COVERAGE,
         name: str | None = None,
         gone: Gone | None = None,
     ) -> dict[str, FilePrediction]:
@@ -138,6 +140,8 @@ class Service:
             Anything libsndfile reads. A file object needs a descriptor (`fileno`).
         models : sequence of str, optional
             Names of `models`; all where not given.
+        coverage : float
+            Of the prediction sets, in (0, 1).
         name : str, optional
             What the sound is called in the answer; the file's name where not given.
         gone : callable, optional
@@ -151,7 +155,7 @@ class Service:
         Raises
         ------
         ConfigError
-            Where there is no such model.
+            Where there is no such model, or the coverage is out of range.
         AudioError
             Where the sound cannot be used, `too-long` and `costly` included.
         ServiceError
@@ -160,18 +164,19 @@ class Service:
         asked = list(dict.fromkeys(self.models if models is None else map(self._known, models)))
         if not asked:
             raise ConfigError("no model is asked for")
+        Predictor(self.models[asked[0]], coverage=coverage)  # refuses what is out of range
         name = _name(sound, name)
         found = await self._work(
             sound,
             work.read_inputs,
-            [self._needs[model] for model in asked],
+            [need for model in asked for need in self._needs[model]],
             self.settings.sound_seconds,
             gone=gone,
         )
         answers = {}
         for model in asked:
-            inputs = replace(found[self._needs[model].audio], path=name)
-            answers[model] = await self._batchers[model].answer(inputs)
+            inputs = replace(found[self._needs[model][0].audio], path=name)
+            answers[model] = await self._batchers[model].answer(inputs, coverage=coverage)
         return answers
 
     async def explain(
@@ -183,6 +188,7 @@ class Service:
         against: str | None = None,
         language: str = "en",
         moments: int = MOMENTS,
+        files: bool = True,
         name: str | None = None,
         gone: Gone | None = None,
     ) -> ExplainedSound:
@@ -202,6 +208,8 @@ class Service:
             Of the sentences.
         moments : int
             Most telling moments shown.
+        files : bool
+            Whether pictures, sounds and maps are made, which takes longer than to explain.
 
         Returns
         -------
@@ -234,6 +242,7 @@ class Service:
             method=method,
             beside=tuple(beside),
             moments=moments,
+            drawn=files,
             gone=gone,
         )
         return ExplainedSound(content, files)

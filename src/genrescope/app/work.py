@@ -67,6 +67,7 @@ def explain_sound(
     *,
     longest_s: float,
     language: str,
+    drawn: bool,
     **question: Any,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Explain a model's answer to a sound.
@@ -83,6 +84,8 @@ def explain_sound(
     longest_s : float
     language : str
         Of the sentences.
+    drawn : bool
+        Whether pictures, sounds and maps are made.
     **question
         As `Explainer.from_file` takes it.
 
@@ -101,7 +104,7 @@ def explain_sound(
     explainer = _unchanged(bundle, digests)
     _check_length(path, longest_s)
     found = _named(explainer.from_file(path, **question), name)
-    return explanation_parts(found, info=explainer.bundle.info, language=language)
+    return explanation_parts(found, info=explainer.bundle.info, language=language, drawn=drawn)
 
 
 def view_sound(
