@@ -27,6 +27,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_mode_of_a_replaced_file_can_stay(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    path.chmod(0o600)
+    with atomic_path(path, keep_mode=True) as temporary:
+        temporary.write_text("new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
+    write_text(path, "newer")
+    assert path.stat().st_mode & 0o777 != 0o600
+
+
 def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written") as caught:

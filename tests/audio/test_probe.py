@@ -1,6 +1,7 @@
 import contextlib
 import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,11 @@ def test_files_that_are_no_sound(tmp_path):
         kind, reason = kind_of(path)
         assert kind == "unreadable", name
         assert word in reason, name
+
+
+def test_mp4_is_known_and_not_decoded():
+    kind, reason = kind_of(Path(__file__).parents[1] / "data" / "tone.m4a")
+    assert kind == "undecodable" and "cannot be decoded here; convert it" in reason
 
 
 def test_missing_folder_and_pipe(tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from genrescope.report.layouts import encodable, printable
+from genrescope.taxonomy import normalise_label
 
 FORMATS = ("table", "csv", "json", "jsonl")
 
@@ -61,7 +62,8 @@ def _table(found: pd.DataFrame) -> str:
 
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
-    meant = "" if row["tag"] == row["tag_genre"] else f" ({row['tag_genre']})"
+    same = normalise_label(row["tag"]) == normalise_label(row["tag_genre"])
+    meant = "" if same else f" ({row['tag_genre']})"
     doubts = ["tag outside the set"] if row["outside_set"] else []
     doubts += ["unlike anything in training"] if row["unlike"] else []
     return (
