@@ -76,6 +76,7 @@ def save_bundle(
     features: FeatureSettings | None,
     corpora: Sequence[Mapping[str, Any]] = (),
     metrics: Any = (),
+    coverage: Mapping[str, Any] | None = None,
     card: str = "",
     statistics: FeatureStatistics | None = None,
     calibration: Calibration | None = None,
@@ -99,6 +100,8 @@ def save_bundle(
         What it was trained on.
     metrics : list or mapping
         How it scored; what is not finite becomes null.
+    coverage : mapping, optional
+        How its prediction sets did on recordings held out.
     card : str
         The model card, Markdown.
     statistics : FeatureStatistics, optional
@@ -137,6 +140,7 @@ def save_bundle(
     content = _describe(model, genres, taxonomy, audio, features) | {
         "corpora": [_plain(dict(corpus)) for corpus in corpora],
         "metrics": _plain(metrics),
+        "coverage": _plain(coverage),
         "versions": _versions(),
     }
     check_evidence(
