@@ -41,6 +41,9 @@ UPLOAD_PROBLEMS = declared(
     s429="34 requests are at work or waiting; try again later",
     s503="no worker was free within 30 s; try again later",
 )  # fmt: skip
+METRICS_EXAMPLE: dict[str, Any] = {
+    "content": {"text/plain": {"example": "genrescope_requests_inside 3.0\n"}}
+}
 
 
 def create_router(service: Service) -> APIRouter:
@@ -112,10 +115,11 @@ def create_router(service: Service) -> APIRouter:
             against=against,
             language=language,
             moments=moments,
+            files=files,
             name=file.filename,
             gone=request.is_disconnected,
         )
-        return Explanation.of(model, found, files=files)
+        return Explanation.of(model, found)
 
     @router.get("/v1/models")
     async def models() -> Models:
@@ -131,7 +135,7 @@ def create_router(service: Service) -> APIRouter:
             return problem(503, "The workers are starting or stopping.")
         return Health(ready=True, models=len(service.models))
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", response_class=PlainTextResponse, responses={200: METRICS_EXAMPLE})
     async def metrics() -> Response:
         """Counters for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

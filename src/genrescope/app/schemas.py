@@ -177,11 +177,11 @@ class Explanation(BaseModel):
     )
 
     @classmethod
-    def of(cls, model: str, found: ExplainedSound, *, files: bool) -> Self:
+    def of(cls, model: str, found: ExplainedSound) -> Self:
         """Put an explanation into words that JSON has."""
         content = found.content
         shared = ("duration_s", "genre", "probabilities", "target", "against", "sentences")
-        coded = {
+        files = {
             name: data_uri(MEDIA_TYPES[name[name.rindex(".") :]], data)
             for name, data in found.files.items()
         }
@@ -189,7 +189,7 @@ class Explanation(BaseModel):
             name=content["path"],
             model=model,
             moments=content["moments"],
-            files=coded if files else {},
+            files=files,
             **{key: content[key] for key in shared},
         )
 

@@ -187,6 +187,7 @@ class Service:
         against: str | None = None,
         language: str = "en",
         moments: int = MOMENTS,
+        files: bool = True,
         name: str | None = None,
         gone: Gone | None = None,
     ) -> ExplainedSound:
@@ -206,6 +207,8 @@ class Service:
             Of the sentences.
         moments : int
             Most telling moments shown.
+        files : bool
+            Whether pictures, sounds and maps are made, which takes longer than to explain.
 
         Returns
         -------
@@ -238,6 +241,7 @@ class Service:
             method=method,
             beside=tuple(beside),
             moments=moments,
+            drawn=files,
             gone=gone,
         )
         return ExplainedSound(content, files)

@@ -66,6 +66,7 @@ def explain_sound(
     *,
     longest_s: float,
     language: str,
+    drawn: bool,
     **question: Any,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Explain a model's answer to a sound.
@@ -82,6 +83,8 @@ def explain_sound(
     longest_s : float
     language : str
         Of the sentences.
+    drawn : bool
+        Whether pictures, sounds and maps are made.
     **question
         As `Explainer.from_file` takes it.
 
@@ -102,7 +105,7 @@ def explain_sound(
     if explainer.bundle.info.files != dict(digests):
         raise BundleError("has changed since the server was started; start it again", path=bundle)
     found = _named(explainer.from_file(path, **question), name)
-    return explanation_parts(found, info=explainer.bundle.info, language=language)
+    return explanation_parts(found, info=explainer.bundle.info, language=language, drawn=drawn)
 
 
 @functools.cache

@@ -89,7 +89,7 @@ def write_explanation(
 
 
 def explanation_parts(
-    found: FileExplanation, *, info: BundleInfo, language: str = "en"
+    found: FileExplanation, *, info: BundleInfo, language: str = "en", drawn: bool = True
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What explains a recording, in memory.
 
@@ -100,6 +100,8 @@ def explanation_parts(
         Of the model.
     language : str
         Of the sentences.
+    drawn : bool
+        Whether there are files at all: drawing takes longer than explaining.
 
     Returns
     -------
@@ -117,7 +119,7 @@ def explanation_parts(
     moments: list[dict[str, Any]] = []
     files: dict[str, bytes] = {}
     for place, explained in enumerate(found.moments, start=1):
-        names, made = _moment_files(explained, str(place), language)
+        names, made = _moment_files(explained, str(place), language) if drawn else ({}, {})
         moments.append(explained.to_dict(language) | {"files": names})
         files |= made
     answer = found.prediction
