@@ -66,6 +66,9 @@ class Wanted(NamedTuple):
     coverage: float = COVERAGE
 
 
+GENRE_ALONE = Wanted()
+
+
 class Shard(NamedTuple):
     """Files that are read by one process and asked about together.
 
@@ -109,7 +112,7 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
 
 
 def cut_shards(
-    models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = Wanted()
+    models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = GENRE_ALONE
 ) -> list[Shard]:
     """Divide a list of files at fixed places."""
     return [
@@ -122,7 +125,7 @@ def predict_files(
     models: Sequence[Model],
     files: Sequence[Listed],
     *,
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = GENRE_ALONE,
     workers: int | None = None,
 ) -> Iterator[Outcome]:
     """Ask models about files; one that cannot be used does not stop the rest.
