@@ -1,4 +1,7 @@
+import contextlib
 import json
+import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -77,8 +80,8 @@ def test_predict_answers_and_lists_what_failed(bundle, music, tmp_path):
     assert done.returncode == 3
     assert done.stdout.startswith(f"{files[0]}  noise ")
     assert done.stdout.count("\n") == 1
-    assert "broken.wav" in done.stderr
-    assert "silent" in done.stderr
+    assert "1 files answered, 2 failed (silent 1, unreadable 1)" in done.stderr
+    assert f"failed: {files[1]}: the file holds text" in done.stderr
     assert genrescope("predict", bundle, silent).returncode == 1
 
 
@@ -89,17 +92,54 @@ def test_predict_for_programs(bundle, music, tmp_path):
     table = pd.read_csv(out)
     assert table["genre"].tolist() == ["noise", "hum"]
     assert np.allclose(table[["hum", "noise"]].sum(axis=1), 1)
-    done = genrescope("predict", bundle, *files, "--format", "json")
+    again = genrescope("predict", bundle, *files, "--format", "csv", "-o", out)
+    assert again.returncode == 1 and "--exists skip" in again.stderr
+    done = genrescope("predict", bundle, *files, "--format", "json", "--timeline")
     answers = json.loads(done.stdout)
     assert answers[0]["genre"] == "noise"
-    assert answers[0]["windows"][0]["start_s"] == 0
+    assert answers[0]["timeline"][0]["start_s"] == 0
     assert genrescope("predict", bundle, *files, "--format", "xml").returncode == 2
 
 
+def test_predict_answers_with_the_default_model_and_says_so(bundle, music, tmp_path):
+    listed = "\n".join(str(music / "hum" / f"{n:02}.wav") for n in range(3))
+    named = os.environ | {"GENRESCOPE_BUNDLES": f"{bundle}{os.pathsep}/elsewhere"}
+    done = genrescope("predict", "-", "--format", "jsonl", input=listed, env=named)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["genre"] for line in done.stdout.splitlines()] == ["hum"] * 3
+    assert f"no model is named: {bundle} answers (forest, trained on corpus)" in done.stderr
+
+
+def test_several_models_answer_side_by_side(bundle, music, tmp_path):
+    other = shutil.copytree(bundle, tmp_path / "other")
+    done = genrescope("predict", bundle, other, f"{music}/n*/0[01].*", "--timeline")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines[::2]] == ["mine", "other"] * 2
+    assert all(line.strip().startswith("0:00–0:05 noise ") for line in lines[1::2])
+    done = genrescope("explain", bundle, other, music, "-o", tmp_path / "why")
+    assert done.returncode == 2 and "one model at a time" in done.stderr
+
+
+def test_answers_go_where_they_are_sent_while_a_bar_is_on_the_terminal(bundle, music):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "genrescope", "predict", bundle, music / "hum" / "00.wav"]
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how the end of a terminal is told on Linux
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert b"00.wav  hum " in done.stdout
+    assert b"predicting" in shown and b"00.wav  hum " not in shown
+
+
 def test_predict_refuses_what_is_no_bundle(music, tmp_path):
-    done = genrescope("predict", tmp_path, music / "hum" / "00.wav")
+    done = genrescope("predict", tmp_path, music / "hum" / "00.wav", cwd=tmp_path)
     assert done.returncode == 1
-    assert "bundle.json" in done.stderr
+    assert f"error: {tmp_path} is no model (a folder with a bundle.json)" in done.stderr
+    assert "genrescope demo" in done.stderr
 
 
 def test_index_features_and_train_from_the_table(music, tmp_path):

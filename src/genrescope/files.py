@@ -160,4 +160,5 @@ def sha256_json(content: Any) -> str:
     True
     """
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    # File names may hold bytes that are no text, which Python keeps as surrogates.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

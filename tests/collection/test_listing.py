@@ -145,6 +145,12 @@ def test_a_list_on_standard_input(music, end):
     assert problems(listed) == [("y.wav", "url")]
 
 
+def test_links_that_lead_nowhere_are_failures_of_their_own(tmp_path):
+    for name in ("a.mp3", "b.mp3"):
+        (tmp_path / name).symlink_to("nowhere")
+    assert names(list_sounds([tmp_path]), tmp_path) == ["a.mp3", "b.mp3"]
+
+
 def test_what_gives_no_sound_says_so_in_its_place(music, bundle):
     (music / "none.m3u").write_text("# nothing\n")
     (music / "binary.m3u").write_bytes(b"a.flac\n\0\1\2")

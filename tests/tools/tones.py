@@ -12,6 +12,10 @@ from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE = 22050
 PITCHES = (100, 115, 130, 150, 3000, 3300, 3600, 4000)
+PARAMS: dict[str, dict[str, Any]] = {
+    "forest": {"n_estimators": 10},
+    "cnn": {"epochs": 4, "batch_size": 4, "normalisation": "band", "n_jobs": 1},
+}
 
 
 def tone(hertz: float, seconds: float = 12.0) -> np.ndarray:
@@ -32,7 +36,7 @@ def pitch_bundle(
     features, audio = features or FeatureSettings(), audio or AudioSettings()
     clips = np.stack([tone(hertz, audio.clip_seconds) for hertz in PITCHES])
     found = extract(clips, audio=audio, features=features)
-    model = create_model(kind, **({"n_estimators": 10} if kind == "forest" else {}))
+    model = create_model(kind, **PARAMS.get(kind, {}))
     X = found.log_mels if model.input == "log_mels" else found.vectors
     return save_bundle(
         folder, model.fit(X, ["low"] * 4 + ["high"] * 4), genres=["low", "high"], taxonomy={},

@@ -63,10 +63,17 @@ def list_sounds(
         text = os.fspath(one)
         listed = _standard_input(stdin) if text == STANDARD_INPUT else _expand(text)
         for sound in listed:
-            # NUL is in no path, so that an error stands beside the path it is about.
-            key = f"\0{sound}" if isinstance(sound, AudioError) else os.path.realpath(sound)
-            found.setdefault(key, sound)
+            found.setdefault(_identity(sound), sound)
     return list(found.values())
+
+
+def _identity(sound: Listed) -> str:
+    if isinstance(sound, AudioError):
+        return f"\0{sound}"  # NUL is in no path: an error stands beside the path it is about
+    try:
+        return os.path.realpath(sound, strict=True)
+    except OSError:  # two links that lead to nothing are two failures
+        return os.path.abspath(sound)  # noqa: PTH100 (as named)
 
 
 def _expand(named: str) -> Iterator[Listed]:
