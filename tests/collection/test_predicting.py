@@ -13,6 +13,7 @@ from tones import RATE, pitch_bundle, tone
 from genrescope.collection import predicting
 from genrescope.collection.listing import list_sounds
 from genrescope.collection.predicting import (
+    Wanted,
     cut_shards,
     name_models,
     predict_files,
@@ -59,7 +60,7 @@ def test_all_models_answer_as_they_do_alone(bundle, more_bundles, songs):
     folders = [bundle, *more_bundles]
     models, genres = name_models(folders)
     assert genres == ["low", "high"]
-    (shard,) = cut_shards(models, songs, timeline=True)
+    (shard,) = cut_shards(models, songs, Wanted(timeline=True))
     outcomes = predict_shard(shard)
     for path, outcome in zip(songs, outcomes, strict=True):
         for folder, model, answer in zip(folders, models, outcome, strict=True):

@@ -15,7 +15,7 @@ from tones import RATE, pitch_bundle, tone
 
 from genrescope.collection import predicting, prediction_file
 from genrescope.collection.journal import Journal
-from genrescope.collection.predicting import name_models, predict_shard
+from genrescope.collection.predicting import Wanted, name_models, predict_shard
 from genrescope.collection.prediction_file import write_predictions
 from genrescope.errors import ConfigError, OutputError
 
@@ -71,13 +71,13 @@ def test_answers_and_failures_are_files_beside_each_other(work, bundle, songs, t
 @pytest.mark.parametrize("how", ["csv", "jsonl", "json", "table"])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(work, bundle, songs, tmp_path, how):
     whole, out = tmp_path / "whole", tmp_path / "out"
-    write(whole, [bundle], songs, format=how, timeline=True)
+    write(whole, [bundle], songs, format=how, wanted=Wanted(timeline=True))
     work |= {"shards": 0, "stop": 1}
     with pytest.raises(KeyboardInterrupt):
-        write(out, [bundle], songs, format=how, timeline=True)
+        write(out, [bundle], songs, format=how, wanted=Wanted(timeline=True))
     assert not out.exists() and Journal(out).path.exists()
     work["stop"] = None
-    done = write(out, [bundle], songs, format=how, timeline=True)
+    done = write(out, [bundle], songs, format=how, wanted=Wanted(timeline=True))
     assert work["shards"] == 3 and done.resumed == 2
     assert out.read_bytes() == whole.read_bytes()
     assert not Journal(out).path.exists()
@@ -89,7 +89,7 @@ def test_what_another_question_has_finished_is_not_taken(work, bundle, songs, tm
     changed = tmp_path / "0.wav"
     changed.write_bytes(Path(songs[0]).read_bytes())
     for change in (
-        lambda: write(out, [bundle], songs, timeline=True),
+        lambda: write(out, [bundle], songs, wanted=Wanted(timeline=True)),
         lambda: write(out, [other], songs),
         lambda: write(out, [bundle], songs[1:]),
     ):

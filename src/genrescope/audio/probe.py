@@ -115,7 +115,7 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
         if head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0"):
             stack.enter_context(_quiet_stderr())
         try:
-            sound = stack.enter_context(soundfile.SoundFile(os.fspath(path)))
+            sound = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
         except (soundfile.LibsndfileError, TypeError) as error:
             # TypeError: soundfile takes the suffix .raw to mean headerless samples.
             raise AudioError(_why_foreign(head), path=path) from error

@@ -37,10 +37,13 @@ def predict(
         str, typer.Option(help="Where -o is there: fail, skip what it answers for, or overwrite.")
     ] = "fail",
     timeline: Annotated[bool, typer.Option("--timeline", help="Say which genre when.")] = False,
+    coverage: Annotated[
+        float, typer.Option(help="Of the prediction sets, where a model was calibrated.")
+    ] = 0.9,
     workers: Workers = None,
 ) -> None:
     """Label sound files, with the probability of every genre."""
-    from genrescope.collection.predicting import name_models, predict_files
+    from genrescope.collection.predicting import Wanted, name_models, predict_files
     from genrescope.collection.prediction_file import EXISTS, write_predictions
     from genrescope.errors import GenrescopeError
     from genrescope.progress import progress
@@ -50,6 +53,7 @@ def predict(
     _one_of(exists, EXISTS)
     bundles, files = _models_and_files(inputs)
     models, genres = name_models(bundles)
+    wanted = Wanted(timeline, coverage)
     if out is not None:
         done = write_predictions(
             out,
@@ -57,7 +61,7 @@ def predict(
             files,
             format=format,
             genres=genres,
-            timeline=timeline,
+            wanted=wanted,
             exists=exists,
             workers=workers,
         )
@@ -78,7 +82,7 @@ def predict(
     failures = []
     typer.echo(layout.start(), nl=False)
     with progress(len(files), "predicting", unit="files") as bar:
-        for outcome in predict_files(models, files, timeline=timeline, workers=workers):
+        for outcome in predict_files(models, files, wanted=wanted, workers=workers):
             bar.advance()
             if isinstance(outcome, GenrescopeError):
                 failures.append(outcome)

@@ -31,7 +31,8 @@ def train(
     store: Store = None,
     workers: Workers = None,
 ) -> None:
-    """Train one model and keep it as a bundle, with its score on held-out clips."""
+    """Train one model and keep it as a bundle, with its scores on clips it did not learn from."""
+    from genrescope.report.answers import coverage_line
     from genrescope.settings import FeatureSettings
     from genrescope.study.single import open_corpus, train_single
     from genrescope.taxonomy import load_taxonomy
@@ -48,6 +49,7 @@ def train(
         seed=seed,
         store=store,
         workers=workers,
+        tell=say,
     )
     for warning in trained.warnings:
         say(f"note: {warning}")
@@ -57,5 +59,7 @@ def train(
             f"[{share(row['macro_f1_low'])}, {share(row['macro_f1_high'])}], accuracy "
             f"{share(row['accuracy'])}, majority guess {share(row['majority_accuracy'])}"
         )
+    if trained.coverage is not None:
+        typer.echo(coverage_line(trained.coverage))
     typer.echo(f"bundle: {out}")
     list_failures(trained.failures, None)

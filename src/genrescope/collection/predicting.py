@@ -14,6 +14,7 @@ from genrescope.collection.listing import Listed
 from genrescope.errors import AudioError, BundleError, GenrescopeError
 from genrescope.files import sha256_file
 from genrescope.models.bundle_info import DESCRIPTION, BundleInfo, read_info
+from genrescope.models.doubt import COVERAGE
 from genrescope.models.inputs import Need, SoundInputs, inputs_from_file
 from genrescope.models.predictor import FilePrediction, Predictor
 from genrescope.parallel import cpu_count, map_processes
@@ -49,6 +50,21 @@ class Model(NamedTuple):
         return f"{self.name}@{self.digest[:8]}"
 
 
+class Wanted(NamedTuple):
+    """What is wanted beside the genre of a file.
+
+    Attributes
+    ----------
+    timeline : bool
+        The answers to its windows.
+    coverage : float
+        Of the prediction sets, in (0, 1).
+    """
+
+    timeline: bool = False
+    coverage: float = COVERAGE
+
+
 class Shard(NamedTuple):
     """Files that are read by one process and asked about together.
 
@@ -56,13 +72,12 @@ class Shard(NamedTuple):
     ----------
     models : tuple of Model
     files : tuple of Listed
-    timeline : bool
-        Whether the answers to the windows are wanted.
+    wanted : Wanted
     """
 
     models: tuple[Model, ...]
     files: tuple[Listed, ...]
-    timeline: bool
+    wanted: Wanted
 
 
 def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model, ...], list[str]]:
@@ -97,11 +112,11 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
 
 
 def cut_shards(
-    models: Sequence[Model], files: Sequence[Listed], *, timeline: bool = False
+    models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = Wanted()
 ) -> list[Shard]:
     """Divide a list of files at fixed places."""
     return [
-        Shard(tuple(models), tuple(files[first : first + FILES_PER_SHARD]), timeline)
+        Shard(tuple(models), tuple(files[first : first + FILES_PER_SHARD]), wanted)
         for first in range(0, len(files), FILES_PER_SHARD)
     ]
 
@@ -110,7 +125,7 @@ def predict_files(
     models: Sequence[Model],
     files: Sequence[Listed],
     *,
-    timeline: bool = False,
+    wanted: Wanted = Wanted(),
     workers: int | None = None,
 ) -> Iterator[Outcome]:
     """Ask models about files; one that cannot be used does not stop the rest.
@@ -124,8 +139,7 @@ def predict_files(
         From `name_models`.
     files : sequence of Listed
         From `list_sounds`; what is listed as an error is passed on.
-    timeline : bool
-        Whether the answers to the windows are wanted.
+    wanted : Wanted
     workers : int, optional
         Processes; the usable cores where not given. They do not change the answers.
 
@@ -138,11 +152,11 @@ def predict_files(
     Raises
     ------
     BundleError, ConfigError
-        Where a model cannot be loaded.
+        Where a model cannot be loaded, or the coverage is out of range.
     GenrescopeError
         Where no process can be started.
     """
-    shards = cut_shards(models, files, timeline=timeline)
+    shards = cut_shards(models, files, wanted)
     for outcomes in predict_shards(shards, workers=workers):
         yield from outcomes
 
@@ -177,8 +191,8 @@ def _died(single: Shard) -> list[Outcome]:
 
 
 @functools.cache
-def _loaded(model: Model) -> Predictor:
-    predictor = Predictor.load(model.folder)
+def _loaded(model: Model, coverage: float) -> Predictor:
+    predictor = Predictor.load(model.folder, coverage=coverage)
     if sha256_file(Path(model.folder) / DESCRIPTION) != model.digest:
         raise BundleError("the model was replaced while files were read", path=model.folder)
     estimator = predictor.bundle.model
@@ -195,7 +209,7 @@ def predict_shard(shard: Shard) -> list[Outcome]:
     BundleError, ConfigError
         Where a model cannot be loaded.
     """
-    predictors = [_loaded(model) for model in shard.models]
+    predictors = [_loaded(model, shard.wanted.coverage) for model in shard.models]
     by_audio: dict[AudioSettings, list[int]] = {}
     for k, predictor in enumerate(predictors):
         by_audio.setdefault(predictor.need.audio, []).append(k)
@@ -230,7 +244,7 @@ def predict_shard(shard: Shard) -> list[Outcome]:
                 predictions[k],
                 model=model.label,
                 window_s=predictors[k].need.audio.clip_seconds,
-                timeline=shard.timeline,
+                timeline=shard.wanted.timeline,
             )
             for k, model in enumerate(shard.models)
         ]
@@ -248,7 +262,7 @@ class _Hearing:
     _tables: dict[int, list[list[npt.NDArray[np.float64]]]] = field(default_factory=dict)
 
     def listen(self, number: int, path: str) -> None:
-        needs: list[Need] = list(dict.fromkeys(one.need for one in self.predictors))
+        needs: list[Need] = list(dict.fromkeys(need for p in self.predictors for need in p.needs))
         for part in inputs_from_file(path, needs):
             self._waiting.append((number, part))
             if sum(len(one.starts_s) for _, one in self._waiting) >= WINDOWS_PER_QUESTION:

@@ -12,7 +12,14 @@ from typing import Any
 from genrescope import __version__
 from genrescope.collection.journal import Journal
 from genrescope.collection.listing import Listed
-from genrescope.collection.predicting import Model, Outcome, Shard, cut_shards, predict_shards
+from genrescope.collection.predicting import (
+    Model,
+    Outcome,
+    Shard,
+    Wanted,
+    cut_shards,
+    predict_shards,
+)
 from genrescope.corpora.table import FAILURE_COLUMNS
 from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError
 from genrescope.files import atomic_path, output_errors, sha256_json
@@ -54,7 +61,7 @@ def write_predictions(
     *,
     format: str,  # noqa: A002 (the option's word)
     genres: Sequence[str],
-    timeline: bool = False,
+    wanted: Wanted = Wanted(),
     exists: str = "fail",
     workers: int | None = None,
 ) -> Written:
@@ -74,8 +81,7 @@ def write_predictions(
         From `list_sounds`.
     format : str
         One of `genrescope.report.layouts.FORMATS`.
-    timeline : bool
-        Whether the answers to the windows are wanted.
+    wanted : Wanted
     exists : {"fail", "skip", "overwrite"}
         Where `out` is there already: refuse; leave what it says and add the files it does not
         answer for, in `csv` and `jsonl`; or replace it.
@@ -98,7 +104,7 @@ def write_predictions(
         paths=[file for file in files if isinstance(file, str)],
         models=[model.label for model in models],
         genres=genres,
-        timeline=timeline,
+        timeline=wanted.timeline,
     )
     with Journal(out) as journal:
         kept = _present(out, layout, models, exists)
@@ -108,7 +114,7 @@ def write_predictions(
             if isinstance(file, AudioError) or encodable(file) not in kept
         ]
         written.kept = len(kept)
-        shards = {_key(shard): shard for shard in cut_shards(models, files, timeline=timeline)}
+        shards = {_key(shard): shard for shard in cut_shards(models, files, wanted)}
         journal.recover(shards)
         missing = {key: shard for key, shard in shards.items() if key not in journal}
         written.resumed = len(files) - sum(len(shard.files) for shard in missing.values())
@@ -142,7 +148,7 @@ def _key(shard: Shard) -> str:
         {
             "version": __version__,
             "models": shard.models,
-            "timeline": shard.timeline,
+            "wanted": shard.wanted,
             "files": [_fingerprint(file) for file in shard.files],
         }
     )

@@ -2,7 +2,8 @@
 
 A bundle holds `bundle.json` (what the model is and what it was trained on, with the digest of
 every other file), the weights, and `README.md`, a model card. `statistics.json`, where there is
-one, says how the features of its training clips are distributed. Nothing in it is unpickled or run.
+one, says how the features of its training clips are distributed; `calibration.npz`, how the model
+did on recordings kept aside. Nothing in it is unpickled or run.
 """
 
 import importlib.metadata
@@ -18,21 +19,26 @@ from typing import Any
 from genrescope.errors import BundleError, ConfigError
 from genrescope.files import PARTIAL, output_errors, sha256_file, write_json, write_text
 from genrescope.models import create_model, model_class
+from genrescope.models.bundle_evidence import (
+    EVIDENCE,
+    check_evidence,
+    read_evidence,
+    write_evidence,
+)
 from genrescope.models.bundle_info import (
     DESCRIPTION,
     FORMAT_VERSION,
     BundleInfo,
     check_regular,
     fits,
-    read_checked_json,
     read_info,
 )
+from genrescope.models.doubt import Calibration
 from genrescope.models.estimator import GenreClassifier
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CARD = "README.md"
-STATISTICS = "statistics.json"
 # Where a model runs is no part of the model.
 MACHINE_PARAMS = ("device", "n_jobs", "verbose")
 LIBRARIES = ("numpy", "scikit-learn", "skops", "xgboost-cpu", "torch", "safetensors")
@@ -48,11 +54,14 @@ class Bundle:
     info : BundleInfo
     statistics : FeatureStatistics or None
         Of the clips it learned from, where the bundle holds them.
+    calibration : Calibration or None
+        From recordings it did not learn from, where the bundle holds one.
     """
 
     model: GenreClassifier
     info: BundleInfo
     statistics: FeatureStatistics | None = None
+    calibration: Calibration | None = None
 
 
 def save_bundle(
@@ -65,8 +74,10 @@ def save_bundle(
     features: FeatureSettings | None,
     corpora: Sequence[Mapping[str, Any]] = (),
     metrics: Any = (),
+    coverage: Mapping[str, Any] | None = None,
     card: str = "",
     statistics: FeatureStatistics | None = None,
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write a trained model as a bundle, whole or not at all.
 
@@ -87,10 +98,14 @@ def save_bundle(
         What it was trained on.
     metrics : list or mapping
         How it scored; what is not finite becomes null.
+    coverage : mapping, optional
+        How its prediction sets did on recordings held out.
     card : str
         The model card, Markdown.
     statistics : FeatureStatistics, optional
         Of the clips it learned from.
+    calibration : Calibration, optional
+        From recordings it did not learn from; it needs the statistics.
 
     Returns
     -------
@@ -123,15 +138,16 @@ def save_bundle(
     content = _describe(model, genres, taxonomy, audio, features) | {
         "corpora": [_plain(dict(corpus)) for corpus in corpora],
         "metrics": _plain(metrics),
+        "coverage": _plain(coverage),
         "versions": _versions(),
     }
-    if statistics is not None:
-        _check_statistics(
-            statistics,
-            content["classes"],
-            content["feature_names"],
-            None if content["features"] is None else features,
-        )
+    check_evidence(
+        statistics,
+        calibration,
+        classes=content["classes"],
+        names=content["feature_names"],
+        features=None if content["features"] is None else features,
+    )
     partial = folder.with_name(f".{folder.name}{PARTIAL}")
     try:
         with output_errors(folder):
@@ -139,12 +155,7 @@ def save_bundle(
             partial.mkdir(parents=True)
             names = model.save_weights(partial)
             write_text(partial / CARD, card)
-            names.append(CARD)
-            if statistics is not None:
-                # On a line of its own, each of its thousands of numbers would take twice the space.
-                text = json.dumps(statistics.to_dict(), ensure_ascii=False, separators=(",", ":"))
-                write_text(partial / STATISTICS, text + "\n")
-                names.append(STATISTICS)
+            names += [CARD, *write_evidence(partial, statistics, calibration)]
             content["files"] = {name: sha256_file(partial / name) for name in sorted(names)}
             write_json(partial / DESCRIPTION, content)
             _put_in_place(partial, folder)
@@ -213,24 +224,6 @@ def _describe(
     }
 
 
-def _check_statistics(
-    statistics: FeatureStatistics,
-    classes: Sequence[str],
-    names: Sequence[str] | None,
-    features: FeatureSettings | None,
-    path: Path | None = None,
-) -> None:
-    """Refuse statistics of other genres or features than the model's."""
-    if statistics.genres != tuple(classes):
-        raise BundleError("the statistics are not of the model's genres", path=path)
-    if names is None and features is not None:
-        from genrescope.features.vector import feature_names
-
-        names = feature_names(features)
-    if names is not None and statistics.features != tuple(names):
-        raise BundleError("the statistics are not of the model's features", path=path)
-
-
 def _plain(value: Any) -> Any:
     """Nested data as JSON can hold it."""
     if isinstance(value, Mapping):
@@ -284,8 +277,8 @@ def load_bundle(folder: str | Path) -> Bundle:
         expected = {*create_model(info.kind, **info.params).weights_files, CARD}
     except (ConfigError, TypeError) as error:
         raise BundleError(f"{DESCRIPTION}: {error}", path=folder) from error
-    if set(info.files) - {STATISTICS} != expected:
-        odd = sorted((set(info.files) - {STATISTICS}) ^ expected)[0]
+    if set(info.files) - set(EVIDENCE) != expected:
+        odd = sorted((set(info.files) - set(EVIDENCE)) ^ expected)[0]
         what = "lists" if odd in info.files else "does not list"
         raise BundleError(f"{DESCRIPTION} {what} the file {odd!r}", path=folder)
     for name, digest in info.files.items():
@@ -295,15 +288,5 @@ def load_bundle(folder: str | Path) -> Bundle:
             raise BundleError(
                 "altered or truncated since the bundle was written (its SHA-256 differs)", path=path
             )
-    statistics = _read_statistics(folder / STATISTICS, info) if STATISTICS in info.files else None
-    return Bundle(model_class(info.kind).load_weights(folder, info), info, statistics)
-
-
-def _read_statistics(path: Path, info: BundleInfo) -> FeatureStatistics:
-    content = read_checked_json(path)
-    try:
-        statistics = FeatureStatistics.from_dict(content)
-    except ValueError as error:
-        raise BundleError(f"is damaged: {error}", path=path) from error
-    _check_statistics(statistics, info.classes, info.feature_names, info.features, path)
-    return statistics
+    statistics, calibration = read_evidence(folder, info)
+    return Bundle(model_class(info.kind).load_weights(folder, info), info, statistics, calibration)

@@ -46,6 +46,8 @@ class BundleInfo(BaseModel):
         What it was trained on, with fingerprints.
     metrics : list or dict
         How it scored.
+    coverage : dict or None
+        How its prediction sets did on recordings held out.
     versions : dict
         Of genrescope, Python and the libraries at training.
     files : dict
@@ -67,6 +69,7 @@ class BundleInfo(BaseModel):
     feature_names: tuple[str, ...] | None
     corpora: tuple[dict[str, Any], ...]
     metrics: list[Any] | dict[str, Any]
+    coverage: dict[str, Any] | None
     versions: dict[str, str]
     files: dict[str, str]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.errors import BundleError, GenrescopeError
+from genrescope.errors import BundleError, ConfigError, GenrescopeError
 from genrescope.features.vector import feature_names
 from genrescope.models.bundle import Bundle, load_bundle
-from genrescope.models.doubt import Doubt
+from genrescope.models.doubt import COVERAGE, Doubt
 from genrescope.models.inputs import (
     Need,
     SoundInputs,
@@ -21,6 +21,7 @@ from genrescope.models.inputs import (
     inputs_from_file,
     silent_throughout,
 )
+from genrescope.models.strangeness import deviations
 from genrescope.models.voting import vote
 
 
@@ -72,17 +73,24 @@ class Predictor:
     ----------
     bundle : Bundle
         Of a model trained on this program's features or log-mel spectrograms.
+    coverage : float
+        Of the prediction sets, in (0, 1).
 
     Raises
     ------
     BundleError
         Where the model was trained on a table of other features, which cannot be computed here.
+    ConfigError
+        Where the coverage is out of range.
 
     Attributes
     ----------
     bundle : Bundle
+    coverage : float
     need : Need
-        What it takes of a sound.
+        What the model takes of a sound.
+    needs : tuple of Need
+        The same, and what else it takes to measure the doubt.
 
     Examples
     --------
@@ -103,7 +111,9 @@ class Predictor:
     'low'
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, coverage: float = COVERAGE) -> None:
+        if not 0 < coverage < 1:
+            raise ConfigError(f"a coverage lies between 0 and 1, and {coverage:g} does not")
         info = bundle.info
         if info.audio is None or info.features is None:
             few = ", ".join((info.feature_names or ())[:3])
@@ -113,19 +123,25 @@ class Predictor:
                 + ", which genrescope cannot compute from sound"
             )
         self.bundle = bundle
+        self.coverage = coverage
         self.need = Need(info.audio, info.features, bundle.model.input)
+        self._vectors = Need(info.audio, info.features, "vectors")
+        doubted = () if bundle.calibration is None else (self._vectors,)
+        self.needs = tuple(dict.fromkeys((self.need, *doubted)))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, *, coverage: float = COVERAGE) -> Self:
         """Load a bundle to predict with.
 
         Raises
         ------
         BundleError
             As `load_bundle` does, and where the model takes other features.
+        ConfigError
+            Where the coverage is out of range.
         """
         try:
-            return cls(load_bundle(folder))
+            return cls(load_bundle(folder), coverage=coverage)
         except BundleError as error:
             if error.path is not None:
                 raise
@@ -154,7 +170,7 @@ class Predictor:
         AudioError
             `too-short`, `silent` or `non-finite`.
         """
-        return self._predict(inputs_from_clip(waveform, [self.need]))
+        return self._predict(inputs_from_clip(waveform, self.needs))
 
     def from_file(self, path: str | os.PathLike[str]) -> FilePrediction:
         """Predict a sound file of any length, by consecutive windows.
@@ -176,7 +192,7 @@ class Predictor:
         AudioError
             Where the file cannot be read, is shorter than half a second, or is silent throughout.
         """
-        return self._predict(inputs_from_file(path, [self.need]))
+        return self._predict(inputs_from_file(path, self.needs))
 
     def from_files(
         self, paths: Iterable[str | os.PathLike[str]]
@@ -204,12 +220,13 @@ class Predictor:
         Parameters
         ----------
         sounds : sequence of SoundInputs
-            Each holding an array for `need`.
+            Each holding an array for every one of `needs`.
 
         Returns
         -------
-        list of numpy.ndarray [shape=(n_windows, n_genres)]
-            Probabilities of the windows of each sound, columns in display order.
+        list of numpy.ndarray [shape=(n_windows, n_genres) or (n_windows, n_genres + n_features)]
+            Of the windows of each sound: probabilities, columns in display order; behind them,
+            where the bundle is calibrated, each feature's deviation from the nearest genre.
         """
         counts = [len(sound.starts_s) for sound in sounds]
         table = np.zeros((sum(counts), len(self.genres)))
@@ -220,6 +237,11 @@ class Predictor:
                 X = pd.DataFrame(X, columns=list(feature_names(self.need.features)))
             columns = [self.genres.index(name) for name in model.classes_]
             table[:, columns] = model.predict_proba(X)
+        if self.bundle.calibration is not None:
+            assert self.bundle.statistics is not None  # the bundle has seen to it
+            vectors = [sound.arrays[self._vectors] for sound in sounds]
+            apart = deviations(self.bundle.statistics, np.concatenate(vectors))
+            table = np.concatenate([table, apart], axis=1)
         return np.split(table, np.cumsum(counts)[:-1])
 
     def answer(self, sound: SoundInputs, table: npt.NDArray[np.float64]) -> FilePrediction:
@@ -229,7 +251,7 @@ class Predictor:
         ----------
         sound : SoundInputs
             Its arrays are not looked at.
-        table : numpy.ndarray [shape=(n_windows, n_genres)]
+        table : numpy.ndarray [shape=(n_windows, ...)]
             From `tables`.
 
         Raises
@@ -239,11 +261,12 @@ class Predictor:
         """
         if not len(table):
             raise silent_throughout(sound.path)
-        names = np.array(self.genres)
-        windows = pd.DataFrame(table, columns=list(self.genres))
+        names, n_genres = np.array(self.genres), len(self.genres)
+        windows = pd.DataFrame(table[:, :n_genres], columns=list(self.genres))
         mean = vote(windows, np.zeros(len(windows))).iloc[0].rename("probability")
         mean.index.name = "genre"
-        windows.insert(0, "genre", names[table.argmax(axis=1)])
+        doubt = self._doubt(windows, table[:, n_genres:])
+        windows.insert(0, "genre", names[table[:, :n_genres].argmax(axis=1)])
         windows.insert(0, "start_s", sound.starts_s)
         return FilePrediction(
             path=sound.path,
@@ -252,7 +275,15 @@ class Predictor:
             probabilities=mean,
             genre=str(names[int(np.argmax(mean.to_numpy()))]),
             silent_windows=sound.silent_windows,
+            doubt=doubt,
         )
+
+    def _doubt(self, probabilities: pd.DataFrame, apart: npt.NDArray[np.float64]) -> Doubt | None:
+        calibration, statistics = self.bundle.calibration, self.bundle.statistics
+        if calibration is None or statistics is None:
+            return None
+        features = pd.DataFrame(apart, columns=list(statistics.features))
+        return calibration.doubt(probabilities, features, coverage=self.coverage)
 
     def _predict(self, parts: Iterable[SoundInputs]) -> FilePrediction:
         # Only the answers of a long sound are kept, not what they were given for.

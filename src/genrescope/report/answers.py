@@ -1,8 +1,13 @@
-"""What a model said of one file, in plain numbers that are written down as they are."""
+"""What a model said of one file, in plain numbers that are written down as they are.
 
+And how far such answers can be trusted, in a line.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from genrescope.figures.style import number
 from genrescope.models.doubt import Doubt
 from genrescope.models.predictor import FilePrediction
 from genrescope.report.timeline import Stretch, Timeline
@@ -94,7 +99,7 @@ class Answer:
         return cls(
             **content
             | {
-                "doubt": doubt and Doubt(**doubt | {"genres": tuple(doubt["genres"])}),
+                "doubt": doubt and Doubt(**_with_tuples(doubt)),
                 "timeline": timeline and Timeline(**timeline),
             }
         )
@@ -104,3 +109,40 @@ class Answer:
         if self.timeline is None:
             return []
         return self.timeline.stretches(list(self.probabilities), duration_s=self.duration_s)
+
+
+def _with_tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+
+
+def coverage_line(coverage: Mapping[str, Any]) -> str:
+    """How prediction sets did on held-out recordings, in one line.
+
+    Parameters
+    ----------
+    coverage : mapping
+        As `genrescope.study.kept_aside.measured_coverage` gives it.
+
+    Examples
+    --------
+    >>> coverage_line({"asked": 0.9, "recordings": 28, "covered": 26, "low": 0.774, "high": 0.98,
+    ...     "mean_size": 1.25})
+    '90% sets: the true genre in 26 of 28 held-out recordings (.93 [.77, .98]), of 1.2 genres'
+    """
+    share = number(coverage["covered"] / coverage["recordings"])
+    return (
+        f"{percent(coverage['asked'])} sets: the true genre in {coverage['covered']} of "
+        f"{coverage['recordings']} held-out recordings ({share} [{number(coverage['low'])}, "
+        f"{number(coverage['high'])}]), of {coverage['mean_size']:.1f} genres"
+    )
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with no more digits than it has.
+
+    Examples
+    --------
+    >>> percent(0.9), percent(0.975)
+    ('90%', '97.5%')
+    """
+    return f"{100 * share:.4g}%"

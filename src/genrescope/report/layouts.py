@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Protocol
 from rich.cells import cell_len
 
 from genrescope.errors import ConfigError
-from genrescope.report.answers import Answer
+from genrescope.report.answers import Answer, percent
 
 CLOSE = 0.5  # a genre at least half as likely as the first "could also be" it
-ANSWER_COLUMNS = (
-    "path", "model", "duration_s", "windows", "genre", "may_be", "coverage", "unusual", "unlike",
-)  # fmt: skip
+ANSWER_COLUMNS = ("path", "model", "duration_s", "windows", "genre")
+DOUBT_COLUMNS = ("prediction_set", "coverage", "unusual", "unlike")
 STRETCH_COLUMNS = ("path", "model", "start_s", "end_s", "genre", "probability")
 
 
@@ -61,7 +60,8 @@ class TableLayout:
         if self._model_width is not None:
             columns.append(_padded(_name(answer.model), self._model_width))
         columns.append(f"{answer.genre} {answer.probabilities[answer.genre]:.2f}")
-        columns += _doubts(answer)
+        if doubts := _doubts(answer):
+            columns.append(f"({doubts})")
         windows = "1 window" if answer.windows == 1 else f"{answer.windows} windows"
         columns.append(f"{clock(answer.duration_s)}, {windows}")
         line = "  ".join(columns) + "\n"
@@ -79,8 +79,8 @@ class TableLayout:
 class CsvLayout:
     """A row per file and model, a column per genre; with timelines, a row per stretch.
 
-    `may_be` holds the prediction set, genres separated by semicolons; it and the three columns
-    after it are empty where a model was not calibrated.
+    Behind the genres stand `prediction_set`, its genres joined by `|`, `coverage`, `unusual` and
+    `unlike`; they are empty where a model was not calibrated.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ class CsvLayout:
 
     def start(self) -> str:
         """The names of the columns."""
-        return _csv([STRETCH_COLUMNS if self._timeline else (*ANSWER_COLUMNS, *self._genres)])
+        columns = (*ANSWER_COLUMNS, *self._genres, *DOUBT_COLUMNS)
+        return _csv([STRETCH_COLUMNS if self._timeline else columns])
 
     def text(self, answer: Answer) -> str:
         """One row, or one for each stretch."""
@@ -106,9 +107,9 @@ class CsvLayout:
         doubt = answer.doubt
         doubts: tuple[Any, ...] = ("", "", "", "")
         if doubt is not None:
-            doubts = ("; ".join(doubt.genres), doubt.coverage, doubt.unusual, doubt.unlike)
+            doubts = ("|".join(doubt.genres), doubt.coverage, doubt.unusual, doubt.unlike)
         shares = (answer.probabilities.get(genre, "") for genre in self._genres)
-        return _csv([(*who, answer.duration_s, answer.windows, answer.genre, *doubts, *shares)])
+        return _csv([(*who, answer.duration_s, answer.windows, answer.genre, *shares, *doubts)])
 
     def end(self) -> str:
         """Nothing."""
@@ -193,8 +194,8 @@ def create_layout(
     ...     "csv", paths=["a.mp3"], models=["mine"], genres=["Blues", "Rock"], timeline=False
     ... )
     >>> print(layout.start() + layout.text(answer), end="")
-    path,model,duration_s,windows,genre,may_be,coverage,unusual,unlike,Blues,Rock
-    a.mp3,mine@1a2b3c4d,221.0,44,Rock,,,,,0.4,0.6
+    path,model,duration_s,windows,genre,Blues,Rock,prediction_set,coverage,unusual,unlike
+    a.mp3,mine@1a2b3c4d,221.0,44,Rock,0.4,0.6,,,,
     """
     if format == "table":
         return TableLayout(paths, models)
@@ -234,18 +235,21 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def _doubts(answer: Answer) -> list[str]:
+def _doubts(answer: Answer) -> str:
     """What else it may be: by the prediction set where there is one, else by the probabilities."""
     doubt = answer.doubt
     if doubt is None:
         least = CLOSE * answer.probabilities[answer.genre]
         ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
         close = [genre for genre, p in ranked if genre != answer.genre and p >= least]
-        return [f"(could also be {' or '.join(close)})"] if close else []
-    said = []
-    if doubt.genres != (answer.genre,):
-        said.append(f"({doubt.coverage:.0%} set: {', '.join(doubt.genres)})")
-    return [*said, "unlike anything in training"] if doubt.unlike else said
+        return f"could also be {' or '.join(close)}" if close else ""
+    sure = percent(doubt.coverage)
+    if doubt.enough:
+        others = [genre for genre in doubt.genres if genre != answer.genre]
+        said = f"{sure} sure: {' or '.join([answer.genre, *others])}"
+    else:
+        said = f"calibrated on too few recordings to be {sure} sure of anything"
+    return f"{said}; unlike anything it was trained on" if doubt.unlike else said
 
 
 def _name(model: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genrescope.figures.style import number
+from genrescope.report.answers import coverage_line, percent
 
 KINDS = {
     "linear": "logistic regression over audio features",
@@ -23,8 +24,9 @@ def model_card(info: Mapping[str, Any]) -> str:
     ----------
     info : mapping
         As in `bundle.json`: `kind`, `genres`, `corpora` (list of `name`, `culture`, `synthetic`,
-        `clips` and perhaps `train_clips`, `genres`), `metrics` (rows of `results.csv`), and the
-        settings `audio` and `features`; all but `kind` and `genres` may be missing.
+        `clips` and perhaps `train_clips`, `genres`), `metrics` (rows of `results.csv`),
+        `coverage`, and the settings `audio` and `features`; all but `kind` and `genres` may be
+        missing.
 
     Returns
     -------
@@ -57,6 +59,8 @@ def model_card(info: Mapping[str, Any]) -> str:
         _corpora(corpora),
         "## How good it is",
         _metrics(info.get("metrics", ())),
+        "## How sure it is",
+        _coverage(info.get("coverage")),
         "## Where it ends",
         _limits(genres, corpora),
         "## Settings",
@@ -109,6 +113,22 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> str:
         )
     lines += ["", "Intervals are of a bootstrap over groups of clips that belong together."]
     return "\n".join(lines)
+
+
+def _coverage(coverage: Mapping[str, Any] | None) -> str:
+    if coverage is None:
+        return "Its prediction sets were not tested: too few recordings were left for it."
+    share = percent(float(coverage["asked"]))
+    n, unlike = int(coverage["recordings"]), int(coverage["unlike"])
+    return (
+        f"Beside each answer stands a set of genres, meant to hold the true one for {share} of "
+        f"recordings like those above. It was calibrated on {int(coverage['calibrated_on']):,} "
+        f"recordings that the model did not learn from. Tested on others:\n\n"
+        f"- {coverage_line(coverage)}.\n"
+        f"- {unlike} of the {n} {'was' if unlike == 1 else 'were'} called unlike anything it was "
+        "trained on; at most one in twenty should be.\n\n"
+        "For music from elsewhere neither figure holds."
+    )
 
 
 def _interval(row: Mapping[str, Any], name: str) -> str:

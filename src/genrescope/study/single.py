@@ -1,6 +1,6 @@
 """One corpus at a time: its features as files, and a model trained on it, outside a study."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from genrescope.errors import ConfigError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
+from genrescope.study.cross_validation import cross_validate, learning_clips
 from genrescope.study.material import prepare_material
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy
@@ -29,6 +30,8 @@ class Trained:
     metrics : list of dict
         A row of scores of the held-out clips, as in `results.csv`; empty where none could be
         held out.
+    coverage : dict or None
+        How the prediction sets did on the held-out recordings, as `measured_coverage` gives it.
     warnings : tuple of str
         What the user should know about the split.
     failures : DataFrame
@@ -36,6 +39,7 @@ class Trained:
     """
 
     metrics: list[dict[str, Any]]
+    coverage: dict[str, Any] | None
     warnings: tuple[str, ...]
     failures: pd.DataFrame
 
@@ -110,11 +114,15 @@ def train_single(
     seed: int = 0,
     store: str | None = None,
     workers: int | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Trained:
     """Train one model on one corpus and keep it as a bundle.
 
     The split, the training and the score are those of a study with this corpus as its only
-    source.
+    source. Before it, a model of features is cross-validated inside the training and validation
+    clips, and the doubt beside its answers is calibrated on those answers: they are of more
+    recordings than the validation part, by which a network, too slow to be trained so often,
+    is calibrated.
 
     Parameters
     ----------
@@ -137,6 +145,8 @@ def train_single(
         Folder or URL of the feature store; `<out>.features` beside the bundle where not given.
     workers : int, optional
         Processes for extraction; the usable cores where not given.
+    tell : callable, optional
+        Gets a sentence as each fold of the cross-validation ends; it is printed where not given.
 
     Returns
     -------
@@ -166,17 +176,25 @@ def train_single(
         workers=workers,
         log_mels=needs_audio,
     )
-    metrics = train_bundle(
+    genres = taxonomy.order(material.clips["genre"])
+    kept_aside = None
+    if not needs_audio:
+        X, clips = learning_clips([material], seed=seed)
+        kept_aside = cross_validate(
+            settings, X, clips, genres=genres, seed=seed, n_resamples=N_RESAMPLES, tell=tell
+        )
+    found = train_bundle(
         out,
         settings,
         [material],
         name=kind,
         source=corpus.name,
-        genres=taxonomy.order(material.clips["genre"]),
+        genres=genres,
         taxonomy=taxonomy,
         audio=audio,
         features=features,
         seed=seed,
         n_resamples=N_RESAMPLES,
+        kept_aside=kept_aside,
     )
-    return Trained(metrics, material.warnings, material.failures)
+    return Trained(found["metrics"], found["coverage"], material.warnings, material.failures)

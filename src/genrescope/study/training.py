@@ -1,5 +1,6 @@
 """Training one model on one source and keeping it as a bundle with its held-out score."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import pandas as pd
 
 from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError, TrainingError
-from genrescope.evaluation.cells import Cell, evaluate_cell, predict_cell
+from genrescope.evaluation.cells import Cell, evaluate_cell
 from genrescope.features.log_mels import LogMels
 from genrescope.files import write_csv
 from genrescope.models import create_model
@@ -18,6 +19,7 @@ from genrescope.models.bundle import save_bundle
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.report.model_card import model_card
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings
+from genrescope.study.kept_aside import KeptAside, measured_coverage
 from genrescope.study.material import Material
 from genrescope.taxonomy import Taxonomy
 
@@ -151,10 +153,12 @@ def train_bundle(
     features: FeatureSettings,
     seed: int,
     n_resamples: int,
-) -> list[dict[str, Any]]:
+    kept_aside: KeptAside | None = None,
+) -> dict[str, Any]:
     """Train a model, score it on its own held-out clips and save it as a bundle.
 
-    The bundle keeps the statistics of the training clips' features, whatever the model takes.
+    The bundle keeps the statistics of the training clips' features, whatever the model takes, and
+    a calibration of the doubt beside its answers.
 
     Parameters
     ----------
@@ -172,11 +176,15 @@ def train_bundle(
     seed : int
     n_resamples : int
         Of the score's bootstrap.
+    kept_aside : KeptAside, optional
+        Answers that calibrate; those to the validation part where not given.
 
     Returns
     -------
-    list of dict
-        A row of scores of the held-out part, as in `results.csv`.
+    dict
+        `metrics`, a list with the row of scores of the held-out part, as in `results.csv`, and
+        `coverage`, what `measured_coverage` gives for it; empty and None where no clip was held
+        out.
     """
     kind = create_model(settings.kind, **settings.params).input
     shown = {"verbose": True} if "verbose" in create_model(settings.kind).get_params() else {}
@@ -185,23 +193,33 @@ def train_bundle(
         training_clips(members, kind=kind, seed=seed),
         seed=seed,
     )
-    X, clips = gather(members, "test", kind=model.input, seed=seed)
-    metrics = []
-    if len(clips):
-        predictions = predict_cell(model, X, clips, genres, seed=seed)
+    vectors, learned = gather(members, "train", kind="vectors", seed=seed)
+    statistics = FeatureStatistics.from_clips(vectors, learned["genre"].tolist())
+    answers = functools.partial(
+        _answers, model, members, statistics=statistics, genres=genres, seed=seed
+    )
+    kept_aside = kept_aside or answers("validation")
+    calibration = None if kept_aside is None else kept_aside.calibration()
+    held_out = answers("test")
+    metrics, coverage = [], None
+    if held_out is not None:
         metrics = evaluate_cell(
-            predictions, cell=Cell(name, source, source), genres=genres, n_resamples=n_resamples
+            held_out.predictions,
+            cell=Cell(name, source, source),
+            genres=genres,
+            n_resamples=n_resamples,
         )
+        coverage = None if calibration is None else measured_coverage(held_out, calibration)
     corpora = [describe(member, audio=audio, features=features, seed=seed) for member in members]
     facts: dict[str, Any] = {
         "kind": settings.kind,
         "genres": list(genres),
         "corpora": corpora,
         "metrics": metrics,
+        "coverage": coverage,
         "audio": audio.model_dump(),
         "features": features.model_dump(),
     }
-    vectors, learned = gather(members, "train", kind="vectors", seed=seed)
     save_bundle(
         folder,
         model,
@@ -211,12 +229,33 @@ def train_bundle(
         features=features,
         corpora=corpora,
         metrics=metrics,
+        coverage=coverage,
         card=model_card(facts),
-        statistics=FeatureStatistics.from_clips(vectors, learned["genre"].tolist()),
+        statistics=statistics,
+        calibration=calibration,
     )
     if model.training_curve_ is not None:
         write_csv(folder / "training_curve.csv", model.training_curve_)
-    return metrics
+    return {"metrics": metrics, "coverage": coverage}
+
+
+def _answers(
+    model: Any,
+    members: Sequence[Material],
+    part: str,
+    *,
+    statistics: FeatureStatistics,
+    genres: Sequence[str],
+    seed: int,
+) -> KeptAside | None:
+    """A model's answers to a part of its source; None where the part has no clips."""
+    vectors, clips = gather(members, part, kind="vectors", seed=seed)
+    if clips.empty:
+        return None
+    X = vectors
+    if model.input != "vectors":
+        X, _ = gather(members, part, kind=model.input, seed=seed)
+    return KeptAside.of(model, X, vectors, clips, statistics=statistics, genres=genres, seed=seed)
 
 
 def describe(

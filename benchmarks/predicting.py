@@ -1,0 +1,245 @@
+"""`genrescope predict` over thousands of files: throughput, what broken files and kills do, memory.
+
+The files are FLAC cuts of GTZAN's tracks (of the built-in corpus where `$GENRESCOPE_DATA` is not
+set): `long` ones of 5 to 30 s, `short` ones of 2 to 3 s. The rival does no more than decode and
+extract what the model takes, over the same shards in as many processes; both run start to end in a
+process of their own, imports and the loading of models included, in turn. One file in twenty is
+then broken in one of ten ways, and a run over all of them is killed with all its processes and
+goes on. Models are of the study's size, trained on labels that mean nothing.
+
+    python benchmarks/predicting.py [--files 2000] [--rounds 3] [--folder FOLDER] [--only linear]
+"""
+
+import argparse
+import csv
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import psutil
+import soundfile
+from broken_sounds import WAYS, write_broken
+from machine import describe_machine, real_clips
+from store import memory_of
+
+from genrescope.audio.decode import decode
+from genrescope.collection.predicting import name_models
+from genrescope.corpora.synthetic import write_synthetic
+from genrescope.features.vector import extract, feature_names
+from genrescope.models import create_model
+from genrescope.models.bundle import save_bundle
+from genrescope.models.predictor import Predictor
+from genrescope.settings import AudioSettings, FeatureSettings
+
+RATE = 22050
+LENGTHS_S = {"short": (2.0, 3.0), "long": (5.0, 30.0)}
+BROKEN_EVERY = 20
+SETS = {"linear": "extended", "forest": "paper", "boosting": "paper"}
+POLL_S = 0.2
+
+RIVAL = """
+import sys
+from genrescope.collection.listing import list_sounds
+from genrescope.collection.predicting import cut_shards, name_models
+from genrescope.errors import AudioError
+from genrescope.models.bundle_info import read_info
+from genrescope.models.inputs import Need, inputs_from_file
+from genrescope.parallel import map_processes
+
+def extract(shard):
+    info = read_info(shard.models[0].folder)
+    need = Need(info.audio, info.features, info.input)
+    for path in shard.files:
+        try:
+            for part in inputs_from_file(path, [need]):
+                pass
+        except AudioError:
+            pass
+    return len(shard.files)
+
+if __name__ == "__main__":
+    bundle, folder, workers = sys.argv[1:]
+    shards = cut_shards(name_models([bundle])[0], list_sounds([folder]))
+    sum(map_processes(extract, shards, workers=int(workers)))
+"""
+
+
+def recordings(folder: Path) -> list[Path]:
+    data = os.environ.get("GENRESCOPE_DATA")
+    root = (
+        Path(data) / "gtzan_mini" if data else write_synthetic(folder / "western", style="western")
+    )
+    return sorted(path for path in root.rglob("*") if path.suffix in (".flac", ".wav"))
+
+
+def write_collection(folder: Path, sources: list[Path], files: int, length: str) -> None:
+    """Cuts of random length from random places; a place near the end goes on at the beginning."""
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
+    sounds = [decode(path) for path in sources]
+    rng = random.Random(0)
+    for n in range(files):
+        sound = sounds[n % len(sounds)]
+        cut = np.roll(sound, -rng.randrange(len(sound)))
+        count = round(rng.uniform(*LENGTHS_S[length]) * RATE)
+        soundfile.write(folder / f"{n:05}.flac", cut[:count], RATE, subtype="PCM_16")
+
+
+def train(folder: Path, kind: str) -> Path:
+    if (folder / kind).exists():
+        return folder / kind
+    clips, _ = real_clips(360)
+    features = FeatureSettings.parse({"set": SETS[kind]})
+    vectors = extract(clips, features=features, log_mels=False).vectors
+    X = pd.DataFrame(vectors, columns=list(feature_names(features)))
+    labels = [f"genre {n % 4}" for n in range(len(X))]
+    return save_bundle(
+        folder / kind, create_model(kind).fit(X, labels), genres=sorted(set(labels)), taxonomy={},
+        audio=AudioSettings(), features=features,
+    )  # fmt: skip
+
+
+def predict(bundle: Path, out: Path, workers: int) -> list[str]:
+    """The command that answers for a list on standard input."""
+    words = ["predict", bundle, "-", "--format", "csv", "-o", out, "--workers", workers]
+    return [sys.executable, "-m", "genrescope", *map(str, words)]
+
+
+def seconds(command: list[str], named: str = "") -> float:
+    start = time.perf_counter()
+    subprocess.run(command, input=named, text=True, check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def bare_model_s(bundle: Path, out: Path) -> float:
+    """What the model alone takes for as many windows, in questions of the same size."""
+    model = Predictor.load(bundle).bundle.model
+    with out.open() as file:
+        windows = sum(int(row["windows"]) for row in csv.DictReader(file))
+    names = getattr(model, "feature_names_in_", None)
+    X = pd.DataFrame(np.zeros((256, model.n_features_in_), np.float32), columns=names)
+    start = time.perf_counter()
+    for _ in range(-(-windows // len(X))):
+        model.predict_proba(X)
+    return time.perf_counter() - start
+
+
+def throughput(bundle: Path, collection: Path, made: Path, arguments: argparse.Namespace) -> None:
+    script, out = made / "rival.py", made / "out.csv"
+    script.write_text(RIVAL)
+    named = "\n".join(map(str, sorted(collection.iterdir())))
+    rival = [sys.executable, str(script), str(bundle), str(collection), str(arguments.workers)]
+    ours, theirs = [], []
+    for _ in range(arguments.rounds):
+        theirs.append(seconds(rival))
+        out.unlink(missing_ok=True)
+        ours.append(seconds(predict(bundle, out, arguments.workers), named))
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    print(
+        f"  {bundle.name:<9} {collection.name:<6} decode and extract {statistics.median(theirs):6.1f}"
+        f" s, predict {statistics.median(ours):6.1f} s, {arguments.files / statistics.median(ours):.0f}"
+        f" files/s; throughput {statistics.median(ratios):.2f} of it "
+        f"[{min(ratios):.2f}, {max(ratios):.2f}]; the model alone {bare_model_s(bundle, out):.1f} s"
+    )
+
+
+def with_broken(collection: Path, folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The collection with one file in twenty replaced by a broken one."""
+    folder.mkdir()
+    paths, kinds = [], Counter[str]()
+    for n, path in enumerate(sorted(collection.iterdir())):
+        if n % BROKEN_EVERY == BROKEN_EVERY // 2:
+            broken, kind = write_broken(folder / path.stem, n // BROKEN_EVERY)
+            paths.append(broken)
+            kinds[kind] += 1
+        else:
+            paths.append(path)
+    return paths, kinds
+
+
+def watched(command: list[str], named: str) -> tuple[int, str, list[float]]:
+    """Exit code, what was said, and megabytes of all processes as they work."""
+    memory = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+        assert ran.stdin is not None and ran.stderr is not None
+        ran.stdin.write(named)
+        ran.stdin.close()
+        while ran.poll() is None:
+            memory.append(memory_of(psutil.Process(ran.pid)))
+            time.sleep(POLL_S)
+        return ran.returncode, ran.stderr.read(), memory
+
+
+def broken_and_killed(bundle: Path, collection: Path, made: Path, workers: int) -> None:
+    paths, kinds = with_broken(collection, made / "broken")
+    named = "\n".join(map(str, paths))
+    whole, out = made / "whole.csv", made / "killed.csv"
+    code, said, memory = watched(predict(bundle, whole, workers), named)
+    with (made / "whole.failures.csv").open() as file:
+        found = Counter(row["kind"] for row in csv.DictReader(file))
+    rows = len(pd.read_csv(whole))
+    print(
+        f"  {len(paths)} files, {sum(kinds.values())} broken in {len(WAYS)} ways: "
+        f"{rows} rows, {sum(found.values())} failures, exit {code}; kinds as made: {found == kinds}"
+    )
+    print("  " + next(line for line in said.splitlines() if "answered" in line))
+    third = len(memory) // 3
+    first, last = (statistics.median(part) for part in (memory[third : 2 * third], memory[-third:]))
+    print(
+        f"  memory of all processes: {first:.0f} MB in the middle third of the run, {last:.0f} MB "
+        f"in the last ({last / first:.2f} times), at most {max(memory):.0f} MB"
+    )
+    killed = subprocess.Popen(
+        predict(bundle, out, workers), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert killed.stdin is not None
+    killed.stdin.write(named)
+    killed.stdin.close()
+    journal = out.with_name(f".{out.name}.journal")
+    while not journal.exists() or journal.read_bytes().count(b"\n") < len(paths) // 128:
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    code, said, _ = watched(predict(bundle, out, workers), named)
+    resumed = next(line for line in said.splitlines() if "was stopped" in line)
+    same = out.read_bytes() == whole.read_bytes()
+    print(f"  killed and run again: {resumed}; exit {code}; the same bytes: {same}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="keeps the files for the next time")
+    parser.add_argument("--only", choices=sorted(SETS), nargs="*", default=sorted(SETS))
+    arguments = parser.parse_args()
+    print(describe_machine("numpy", "soundfile", "scikit-learn", "xgboost-cpu"))
+    print(f"{arguments.files} files, {arguments.workers} processes, {arguments.rounds} rounds")
+    with TemporaryDirectory(prefix="genrescope-benchmark-") as temporary:
+        made = Path(temporary)
+        kept = arguments.folder or made
+        sources = recordings(kept)
+        for length in LENGTHS_S:
+            write_collection(kept / length, sources, arguments.files, length)
+        for kind in arguments.only:
+            bundle = train(kept, kind)
+            assert name_models([bundle])
+            for length in LENGTHS_S:
+                throughput(bundle, kept / length, made, arguments)
+        broken_and_killed(train(kept, "forest"), kept / "long", made, arguments.workers)
+
+
+if __name__ == "__main__":
+    main()
