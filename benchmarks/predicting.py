@@ -8,6 +8,8 @@ then broken in one of ten ways, and a run over all of them is killed with all it
 goes on. Models are of the study's size, trained on labels that mean nothing.
 
     python benchmarks/predicting.py [--files 2000] [--rounds 3] [--folder FOLDER] [--only linear]
+
+On a machine that other programs use, look at the processor time. `--rounds 0` leaves throughput out.
 """
 
 import argparse
@@ -20,8 +22,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import numpy as np
 import pandas as pd
@@ -32,7 +36,6 @@ from machine import describe_machine, real_clips
 from store import memory_of
 
 from genrescope.audio.decode import decode
-from genrescope.collection.predicting import name_models
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
@@ -115,10 +118,48 @@ def predict(bundle: Path, out: Path, workers: int) -> list[str]:
     return [sys.executable, "-m", "genrescope", *map(str, words)]
 
 
-def seconds(command: list[str], named: str = "") -> float:
+@dataclass
+class Ran:
+    """What a command did and took.
+
+    Attributes
+    ----------
+    code : int
+    said : str
+    wall_s, cpu_s : float
+        From start to end, and of all its processes together, as far as polling saw them.
+    memory : list of float
+        Megabytes of all its processes as they worked.
+    """
+
+    code: int
+    said: str
+    wall_s: float
+    cpu_s: float
+    memory: list[float]
+
+
+def watch(command: list[str], named: list[str]) -> Ran:
+    """Run a command that reads a list, and look at its processes as they work."""
+    memory: list[float] = []
+    taken: dict[int, float] = {}
     start = time.perf_counter()
-    subprocess.run(command, input=named, text=True, check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    with TemporaryFile("w+") as said, TemporaryFile("w+") as listed:
+        listed.write("\n".join(named))
+        listed.seek(0)
+        with subprocess.Popen(command, stdin=listed, stdout=said, stderr=said) as ran:
+            parent = psutil.Process(ran.pid)
+            while ran.poll() is None:
+                with suppress(psutil.Error):
+                    for process in [parent, *parent.children(recursive=True)]:
+                        with suppress(psutil.Error):
+                            times = process.cpu_times()
+                            taken[process.pid] = times.user + times.system
+                    memory.append(memory_of(parent))
+                time.sleep(POLL_S)
+            wall_s = time.perf_counter() - start
+        said.seek(0)
+        return Ran(ran.returncode, said.read(), wall_s, sum(taken.values()), memory)
 
 
 def bare_model_s(bundle: Path, out: Path) -> float:
@@ -137,20 +178,26 @@ def bare_model_s(bundle: Path, out: Path) -> float:
 def throughput(bundle: Path, collection: Path, made: Path, arguments: argparse.Namespace) -> None:
     script, out = made / "rival.py", made / "out.csv"
     script.write_text(RIVAL)
-    named = "\n".join(map(str, sorted(collection.iterdir())))
+    named = [str(path) for path in sorted(collection.iterdir())]
     rival = [sys.executable, str(script), str(bundle), str(collection), str(arguments.workers)]
     ours, theirs = [], []
     for _ in range(arguments.rounds):
-        theirs.append(seconds(rival))
+        theirs.append(watch(rival, []))
         out.unlink(missing_ok=True)
-        ours.append(seconds(predict(bundle, out, arguments.workers), named))
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    print(
-        f"  {bundle.name:<9} {collection.name:<6} decode and extract {statistics.median(theirs):6.1f}"
-        f" s, predict {statistics.median(ours):6.1f} s, {arguments.files / statistics.median(ours):.0f}"
-        f" files/s; throughput {statistics.median(ratios):.2f} of it "
-        f"[{min(ratios):.2f}, {max(ratios):.2f}]; the model alone {bare_model_s(bundle, out):.1f} s"
-    )
+        ours.append(watch(predict(bundle, out, arguments.workers), named))
+        for ran in (theirs[-1], ours[-1]):
+            if ran.code:
+                raise RuntimeError(ran.said)
+    print(f"  {bundle.name}, {collection.name} files:")
+    for what, taken in (("wall", "wall_s"), ("processor", "cpu_s")):
+        a, b = ([getattr(ran, taken) for ran in runs] for runs in (theirs, ours))
+        ratios = [x / y for x, y in zip(a, b, strict=True)]
+        print(
+            f"    {what} time: decode and extract {statistics.median(a):.1f} s, predict "
+            f"{statistics.median(b):.1f} s: throughput {statistics.median(ratios):.2f} of it "
+            f"[{min(ratios):.2f}, {max(ratios):.2f}]"
+        )
+    print(f"    the model alone: {bare_model_s(bundle, out):.1f} s")
 
 
 def with_broken(collection: Path, folder: Path) -> tuple[list[Path], Counter[str]]:
@@ -167,54 +214,47 @@ def with_broken(collection: Path, folder: Path) -> tuple[list[Path], Counter[str
     return paths, kinds
 
 
-def watched(command: list[str], named: str) -> tuple[int, str, list[float]]:
-    """Exit code, what was said, and megabytes of all processes as they work."""
-    memory = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
-        assert ran.stdin is not None and ran.stderr is not None
-        ran.stdin.write(named)
-        ran.stdin.close()
-        while ran.poll() is None:
-            memory.append(memory_of(psutil.Process(ran.pid)))
-            time.sleep(POLL_S)
-        return ran.returncode, ran.stderr.read(), memory
-
-
 def broken_and_killed(bundle: Path, collection: Path, made: Path, workers: int) -> None:
     paths, kinds = with_broken(collection, made / "broken")
-    named = "\n".join(map(str, paths))
+    named = list(map(str, paths))
     whole, out = made / "whole.csv", made / "killed.csv"
-    code, said, memory = watched(predict(bundle, whole, workers), named)
+    ran = watch(predict(bundle, whole, workers), named)
     with (made / "whole.failures.csv").open() as file:
         found = Counter(row["kind"] for row in csv.DictReader(file))
-    rows = len(pd.read_csv(whole))
     print(
         f"  {len(paths)} files, {sum(kinds.values())} broken in {len(WAYS)} ways: "
-        f"{rows} rows, {sum(found.values())} failures, exit {code}; kinds as made: {found == kinds}"
+        f"{len(pd.read_csv(whole))} rows, {sum(found.values())} failures, each of the kind it was "
+        f"made: {found == kinds}; exit {ran.code}"
     )
-    print("  " + next(line for line in said.splitlines() if "answered" in line))
-    third = len(memory) // 3
-    first, last = (statistics.median(part) for part in (memory[third : 2 * third], memory[-third:]))
+    print(f"    {line_with('answered', ran.said)}")
+    third = len(ran.memory) // 3
+    middle, last = (
+        statistics.median(ran.memory[a:b]) for a, b in ((third, -third), (-third, None))
+    )
     print(
-        f"  memory of all processes: {first:.0f} MB in the middle third of the run, {last:.0f} MB "
-        f"in the last ({last / first:.2f} times), at most {max(memory):.0f} MB"
+        f"    memory of all processes: {middle:.0f} MB in the middle third of the run, "
+        f"{last:.0f} MB in the last ({last / middle:.2f} times), at most {max(ran.memory):.0f} MB"
     )
     killed = subprocess.Popen(
         predict(bundle, out, workers), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, start_new_session=True,
     )  # fmt: skip
     assert killed.stdin is not None
-    killed.stdin.write(named)
+    killed.stdin.write("\n".join(named))
     killed.stdin.close()
     journal = out.with_name(f".{out.name}.journal")
     while not journal.exists() or journal.read_bytes().count(b"\n") < len(paths) // 128:
         time.sleep(0.05)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    code, said, _ = watched(predict(bundle, out, workers), named)
-    resumed = next(line for line in said.splitlines() if "was stopped" in line)
+    ran = watch(predict(bundle, out, workers), named)
     same = out.read_bytes() == whole.read_bytes()
-    print(f"  killed and run again: {resumed}; exit {code}; the same bytes: {same}")
+    print(f"    killed and run again: {line_with('was stopped', ran.said)}; exit {ran.code}")
+    print(f"    the same bytes as in one go: {same}")
+
+
+def line_with(words: str, said: str) -> str:
+    return next(line for line in said.splitlines() if words in line)
 
 
 def main() -> None:
@@ -223,6 +263,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keeps the files for the next time")
+    parser.add_argument("--lengths", choices=sorted(LENGTHS_S), nargs="*", default=[*LENGTHS_S])
     parser.add_argument("--only", choices=sorted(SETS), nargs="*", default=sorted(SETS))
     arguments = parser.parse_args()
     print(describe_machine("numpy", "soundfile", "scikit-learn", "xgboost-cpu"))
@@ -231,14 +272,12 @@ def main() -> None:
         made = Path(temporary)
         kept = arguments.folder or made
         sources = recordings(kept)
-        for length in LENGTHS_S:
-            write_collection(kept / length, sources, arguments.files, length)
-        for kind in arguments.only:
-            bundle = train(kept, kind)
-            assert name_models([bundle])
-            for length in LENGTHS_S:
-                throughput(bundle, kept / length, made, arguments)
-        broken_and_killed(train(kept, "forest"), kept / "long", made, arguments.workers)
+        for kind in arguments.only if arguments.rounds else ():
+            for length in arguments.lengths:
+                write_collection(kept / length, sources, arguments.files, length)
+                throughput(train(kept, kind), kept / length, made, arguments)
+        write_collection(kept / "long", sources, arguments.files, "long")
+        broken_and_killed(train(kept, "boosting"), kept / "long", made, arguments.workers)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ class Wanted(NamedTuple):
     coverage: float = COVERAGE
 
 
+GENRE_ALONE = Wanted()
+
+
 class Shard(NamedTuple):
     """Files that are read by one process and asked about together.
 
@@ -112,7 +115,7 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
 
 
 def cut_shards(
-    models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = Wanted()
+    models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = GENRE_ALONE
 ) -> list[Shard]:
     """Divide a list of files at fixed places."""
     return [
@@ -125,7 +128,7 @@ def predict_files(
     models: Sequence[Model],
     files: Sequence[Listed],
     *,
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = GENRE_ALONE,
     workers: int | None = None,
 ) -> Iterator[Outcome]:
     """Ask models about files; one that cannot be used does not stop the rest.

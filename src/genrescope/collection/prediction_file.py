@@ -13,6 +13,7 @@ from genrescope import __version__
 from genrescope.collection.journal import Journal
 from genrescope.collection.listing import Listed
 from genrescope.collection.predicting import (
+    GENRE_ALONE,
     Model,
     Outcome,
     Shard,
@@ -61,7 +62,7 @@ def write_predictions(
     *,
     format: str,  # noqa: A002 (the option's word)
     genres: Sequence[str],
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = GENRE_ALONE,
     exists: str = "fail",
     workers: int | None = None,
 ) -> Written:
@@ -218,7 +219,7 @@ def _who_said_what(rows: Iterator[dict[str, Any]], out: Path) -> tuple[set[str],
     models: set[str] = set()
     try:
         for row in rows:
-            paths.add(row["path"])
+            paths.add(encodable(row["path"]))
             models.add(row["model"])
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError("holds something else than answers of genrescope", path=out) from error
