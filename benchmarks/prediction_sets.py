@@ -36,7 +36,7 @@ from genrescope.models.prediction_sets import threshold
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.settings import ModelSettings
 from genrescope.study.cross_validation import cross_validate
-from genrescope.study.kept_aside import KeptAside
+from genrescope.study.kept_aside import KeptAside, recordings_of
 from genrescope.study.training import TrainingClips, fit_model
 from genrescope.taxonomy import load_taxonomy
 
@@ -187,7 +187,7 @@ def main() -> None:
         ),
     }
     for title, (inputs, others) in cases.items():
-        n = inputs.clips["track"].nunique()
+        n = recordings_of(inputs.clips).nunique()
         print(f"\n{title}: {n} recordings, {inputs.clips['group'].nunique()} groups")
         for asked in ASKED:
             low, high = binom.interval(0.95, n, asked)

@@ -202,9 +202,8 @@ def main() -> None:
     unknown = whole.clips["genre"].isin(UNSEEN).to_numpy()
     for what, rows in (("known", ~unknown), ("unknown", unknown)):
         clips = whole.clips[rows]
-        print(
-            f"{what}: {recordings_of(clips).nunique()} recordings, {clips['group'].nunique()} artists"
-        )
+        n, artists = recordings_of(clips).nunique(), clips["group"].nunique()
+        print(f"{what}: {n} recordings, {artists} artists")
     for name, features in SETS.items():
         inputs = Inputs(whole.X[list(features)], whole.clips)
         inside, outside = inputs.rows(~unknown), inputs.rows(unknown)

@@ -46,6 +46,12 @@ def bundle(music, tmp_path_factory) -> Path:
     done = genrescope("train", music, "-m", "forest", "-o", out, "--workers", 1)
     assert done.returncode == 3, done.stderr
     assert "held-out clips: 4, macro-F1" in done.stdout
+    assert "90% sets: the true genre in 4 of 4 held-out recordings" in done.stdout
+    told = [line for line in done.stderr.splitlines() if line.startswith(("fold ", "cross-"))]
+    assert [line.split(":")[0] for line in told] == [
+        *(f"fold {k} of 5" for k in range(1, 6)), "cross-validation",
+    ]  # fmt: skip
+    assert told[-1] == "cross-validation: macro-F1 1.00 [1.00, 1.00], 20 clips of 20 tracks"
     assert "broken.wav" in done.stderr
     return out
 
@@ -79,6 +85,7 @@ def test_predict_answers_and_lists_what_failed(bundle, music, tmp_path):
     done = genrescope("predict", bundle, *files)
     assert done.returncode == 3
     assert done.stdout.startswith(f"{files[0]} ") and "  noise " in done.stdout
+    assert "(90% sure: noise)" in done.stdout
     assert done.stdout.count("\n") == 1
     assert "1 files answered, 2 failed (silent 1, unreadable 1)" in done.stderr
     assert f"failed: {files[1]}: the file holds text" in done.stderr
@@ -98,6 +105,8 @@ def test_predict_for_programs(bundle, music, tmp_path):
     answers = json.loads(done.stdout)
     assert answers[0]["genre"] == "noise"
     assert answers[0]["timeline"][0]["start_s"] == 0
+    assert table["prediction_set"].tolist() == ["noise", "hum"]
+    assert answers[0]["doubt"]["genres"] == ["noise"] and answers[0]["doubt"]["coverage"] == 0.9
     assert genrescope("predict", bundle, *files, "--format", "xml").returncode == 2
 
 

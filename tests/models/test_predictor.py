@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 import soundfile
 
-from genrescope.errors import AudioError, BundleError
+from genrescope.errors import AudioError, BundleError, ConfigError
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.models.doubt import Calibration
+from genrescope.models.inputs import SoundInputs, inputs_from_clip
 from genrescope.models.predictor import FilePrediction, Predictor
+from genrescope.models.statistics import FeatureStatistics
+from genrescope.models.strangeness import deviations
 from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE = 22050
@@ -163,6 +167,80 @@ def test_models_of_other_tables_cannot_answer_for_sound(save):
     folder = save("forest")
     with pytest.raises(BundleError, match=r"bundle: .* other features \(feature_0, feature_1"):
         Predictor.load(folder)
+
+
+@pytest.fixture(scope="module", params=["vectors", "log_mels"])
+def calibrated(request, tmp_path_factory) -> Path:
+    """A model that tells low tones from high ones, calibrated on forty other tones."""
+    rng = np.random.default_rng(0)
+    hertz = np.concatenate([rng.uniform(100, 150, 30), rng.uniform(3000, 4000, 30)])
+    y = np.repeat(["low", "high"], 30)
+    rows = rng.permutation(60)
+    found = extract(np.stack([sound(1, hertz=h, level=rng.uniform(0.3, 0.7)) for h in hertz]),
+                    audio=AudioSettings(clip_seconds=1.0))  # fmt: skip
+    vectors = pd.DataFrame(found.vectors, columns=list(feature_names()))
+    learnt, kept = rows[:20], rows[20:]
+    if request.param == "vectors":
+        X: pd.DataFrame | np.ndarray = vectors
+        model = create_model("linear").fit(vectors.iloc[learnt], y[learnt])
+    else:
+        X = found.log_mels
+        model = create_model("cnn", epochs=6, batch_size=4, normalisation="band", n_jobs=1)
+        model.fit(X[learnt], y[learnt])
+    statistics = FeatureStatistics.from_clips(vectors.iloc[learnt], y[learnt].tolist())
+    asked = X.iloc[kept] if isinstance(X, pd.DataFrame) else X[kept]
+    answers = pd.DataFrame(model.predict_proba(asked), columns=model.classes_)
+    calibration = Calibration.from_clips(
+        answers, deviations(statistics, vectors.iloc[kept]), genres=y[kept], recordings=kept
+    )
+    return save_bundle(
+        tmp_path_factory.mktemp("calibrated") / request.param, model, genres=["low", "high"],
+        taxonomy={}, audio=AudioSettings(clip_seconds=1.0), features=FeatureSettings(),
+        statistics=statistics, calibration=calibration,
+    )  # fmt: skip
+
+
+def test_a_calibrated_bundle_says_how_sure_it_is(calibrated):
+    predictor = Predictor.load(calibrated, coverage=0.8)
+    tone = predictor.from_clip(sound(1, hertz=131.4))
+    assert tone.doubt is not None and tone.doubt.coverage == 0.8 and tone.doubt.enough
+    assert tone.doubt.genres == ("low",)
+    assert not tone.doubt.unlike and tone.doubt.unusual <= 0.95
+    certain = Predictor.load(calibrated, coverage=0.99).from_clip(sound(1, hertz=131.4)).doubt
+    assert certain is not None and not certain.enough and certain.genres == ("low", "high")
+
+
+def test_what_is_no_tone_is_unlike_training(calibrated):
+    noise = 0.5 * np.random.default_rng(1).uniform(-1, 1, 2 * RATE)
+    said = Predictor.load(calibrated).from_clip(noise).doubt
+    assert said is not None and said.unlike and said.unusual == 1.0
+    assert len(said.features) == 3 and set(said.features) <= set(feature_names())
+
+
+def test_sounds_asked_together_get_the_answers_they_get_alone(calibrated):
+    """One model call for several sounds, each brought as the stretches of one decode."""
+    predictor = Predictor.load(calibrated)
+    tones = [sound(2, hertz=140), sound(3, hertz=3500)]
+    sounds = [SoundInputs.joined(list(inputs_from_clip(tone, predictor.needs))) for tone in tones]
+    tables = predictor.tables(sounds)
+    for tone, one, table in zip(tones, sounds, tables, strict=True):
+        alone = predictor.from_clip(tone)
+        together = predictor.answer(one, table)
+        assert together.doubt is not None and alone.doubt is not None
+        assert together.doubt.genres == alone.doubt.genres
+        assert together.doubt.unusual == alone.doubt.unusual
+        np.testing.assert_allclose(together.probabilities, alone.probabilities, rtol=1e-5)
+
+
+def test_a_bundle_without_calibration_has_no_doubt(predictor):
+    assert predictor.from_clip(sound(5)).doubt is None
+    assert predictor.needs == (predictor.need,)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, -0.1, 1.5, float("nan")])
+def test_a_coverage_out_of_range_is_refused(low_or_high, coverage):
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        Predictor.load(low_or_high["named"], coverage=coverage)
 
 
 @pytest.mark.slow

@@ -47,3 +47,15 @@ def test_settings_and_loading_are_told():
     text = card(audio={"sample_rate": 22050, "fit": "loop"})
     assert "- audio: `sample_rate` 22050, `fit` loop" in text
     assert "genrescope predict BUNDLE AUDIO" in text
+
+
+def test_the_coverage_of_its_sets_is_told_with_counts():
+    coverage = {
+        "asked": 0.9, "calibrated_on": 1140, "recordings": 28, "covered": 26, "low": 0.774,
+        "high": 0.98, "mean_size": 1.25, "unlike": 1,
+    }  # fmt: skip
+    text = card(coverage=coverage)
+    assert "calibrated on 1,140 recordings" in text
+    assert "the true genre in 26 of 28 held-out recordings (.93 [.77, .98])" in text
+    assert "1 of the 28 was called unlike" in text
+    assert "were not tested" in card()

@@ -47,6 +47,13 @@ def test_every_kind_is_trained_tested_and_kept(finished, kind):
     # Calibrated on the validation clips of the study.
     if kind != "linear":
         assert bundle.model.temperature_ != 1.0
+    # So is the doubt beside its answers, and tested on those held out.
+    assert bundle.calibration is not None and bundle.calibration.n >= 15
+    coverage = bundle.info.coverage
+    assert coverage is not None and coverage["recordings"] == row["n"]
+    assert coverage["calibrated_on"] == bundle.calibration.n
+    card = (finished.folder / "models" / kind / "made-up" / "README.md").read_text()
+    assert f"in {coverage['covered']} of {row['n']} held-out recordings" in card
 
 
 @pytest.mark.parametrize("kind", KINDS)
