@@ -9,7 +9,8 @@ goes on. Models are of the study's size, trained on labels that mean nothing.
 
     python benchmarks/predicting.py [--files 2000] [--rounds 3] [--folder FOLDER] [--only linear]
 
-On a machine that other programs use, look at the processor time. `--rounds 0` leaves throughput out.
+On a machine that other programs use, look at the processor time. `--rounds 0` leaves throughput
+out.
 """
 
 import argparse
