@@ -7,8 +7,10 @@ and the rest train. Each model is calibrated twice, on the validation part and o
 inner folds (as `genrescope train` does), and its sets are tested on the outer fold. Beside the
 sets that bundles use stand adaptive ones (Romano et al. 2020, without randomisation).
 
-Then the same with tracks of GTZAN's table of ready features, whose sets are tested on Bangla music
-too: nothing vouches for them there.
+Then the same where models learn from, and are calibrated on, the first segment of each recording
+only, as `genrescope train` takes one of each file, and are asked about whole tracks too. And with
+tracks of GTZAN's table of ready features, whose sets are tested on Bangla music as well: nothing
+vouches for them there.
 
     python benchmarks/prediction_sets.py [--models linear svm forest boosting] [--divisions 5]
 """
@@ -16,7 +18,7 @@ too: nothing vouches for them there.
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +58,11 @@ class Inputs(NamedTuple):
 
     def rows(self, rows: Any) -> "Inputs":
         return Inputs(self.X.iloc[rows], self.clips.iloc[rows])
+
+
+Others = Callable[
+    [Inputs], dict[str, Inputs]
+]  # what else a model is asked, given its held-out clips
 
 
 def segments(data: Path) -> Inputs:
@@ -131,14 +138,13 @@ def adaptive(kept: KeptAside, tested: KeptAside, asked: float) -> pd.DataFrame:
     return facts.assign(right=(new["genre"] == new["predicted"]).to_numpy())
 
 
-def tests(
-    kind: str, inputs: Inputs, divisions: int, others: dict[str, Inputs]
-) -> Iterator[pd.DataFrame]:
+def tests(kind: str, inputs: Inputs, divisions: int, others: Others) -> Iterator[pd.DataFrame]:
     genres = sorted(inputs.clips["genre"].unique())
     for seed in range(divisions):
         for train, test in split(inputs.clips, FOLDS, seed):
             model, statistics, kept = trained(kind, inputs.rows(train), genres, seed=seed)
-            tested = {"held out": inputs.rows(test), **others}
+            held = inputs.rows(test)
+            tested = {"held out": held, **others(held)}
             for where, of in tested.items():
                 answers = ask(model, of, statistics, genres)
                 for name, aside in kept.items():
@@ -179,11 +185,24 @@ def main() -> None:
         print("prediction_sets: GENRESCOPE_DATA names no folder of real data; nothing measured")
         return
     print(describe_machine("numpy", "scikit-learn", "xgboost-cpu"))
-    cases = {
-        "gtzan_mini and gtzan_short, extended features": (segments(Path(data)), {}),
+    every, bangla = segments(Path(data)), table(Path(data), "bangla")
+    names = recordings_of(every.clips)
+    tracks = names.map(names.value_counts()) > 1
+
+    def whole(held: Inputs) -> dict[str, Inputs]:
+        same = names.isin(recordings_of(held.clips)) & tracks
+        begun = recordings_of(held.clips).isin(names[same])
+        return {"tracks": every.rows(same.to_numpy()), "starts": held.rows(begun.to_numpy())}
+
+    cases: dict[str, tuple[Inputs, Others]] = {
+        "gtzan_mini and gtzan_short, extended features": (every, lambda _: {}),
+        "the same, by first segments": (
+            every.rows((every.clips["start_s"] == 0).to_numpy()),
+            whole,
+        ),
         "GTZAN's table of 57 features": (
             table(Path(data), "gtzan"),
-            {"Bangla": table(Path(data), "bangla")},
+            lambda _: {"Bangla": bangla},
         ),
     }
     for title, (inputs, others) in cases.items():

@@ -77,7 +77,7 @@ class BundleInfo(BaseModel):
     feature_names: tuple[str, ...] | None
     corpora: tuple[dict[str, Any], ...]
     metrics: list[Any] | dict[str, Any]
-    coverage: dict[str, Any] | None
+    coverage: dict[str, Any] | None = None
     versions: dict[str, str]
     files: dict[str, str]
 

@@ -43,7 +43,7 @@ def deal_folds(clips: pd.DataFrame, *, n_folds: int = FOLDS, seed: int = 0) -> l
     --------
     >>> clips = pd.DataFrame({"group": list("aabbcd"), "genre": list("xxxxyy"), "part": "train"})
     >>> [fold.tolist() for fold in deal_folds(clips, n_folds=2)]
-    [[2, 3, 5], [0, 1, 4]]
+    [[2, 3, 4], [0, 1, 5]]
     """
     learnt = clips[clips["part"] == "train"].drop_duplicates(["group", "genre"])
     only = learnt["genre"].map(learnt["genre"].value_counts()) == 1
