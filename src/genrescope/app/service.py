@@ -228,7 +228,7 @@ class Service:
         explainer.check_question(target=target, against=against, method=None)
         load_language(language)
         method, *beside = explainer.methods
-        content, files = await self._work(
+        content, made = await self._work(
             sound,
             work.explain_sound,
             _name(sound, name),
@@ -244,7 +244,7 @@ class Service:
             drawn=files,
             gone=gone,
         )
-        return ExplainedSound(content, files)
+        return ExplainedSound(content, made)
 
     def _known(self, model: str) -> str:
         if model not in self.models:
