@@ -50,7 +50,9 @@ def bundle(music, tmp_path_factory) -> Path:
 def test_help_names_every_command():
     done = genrescope("--help")
     assert done.returncode == 0
-    for command in ("demo", "study", "claims", "corpus", "features", "train", "predict", "explain"):
+    for command in (
+        "demo", "study", "claims", "corpus", "features", "train", "predict", "explain", "serve",
+    ):  # fmt: skip
         assert command in done.stdout
 
 

@@ -179,7 +179,11 @@ def _new_pool(memory_bytes: int) -> ProcessPool:
         initargs=(memory_bytes,),
         context=multiprocessing.get_context("spawn"),
     )
-    pool.schedule(work.ready).result(timeout=START_S)
+    try:
+        pool.schedule(work.ready).result(timeout=START_S)
+    except BaseException:
+        _end(pool)
+        raise
     return pool
 
 
