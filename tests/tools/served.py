@@ -59,7 +59,7 @@ class Live:
 @contextlib.contextmanager
 def live(bundles, temporary: Path, **limits):
     service = Service(bundles, ServerSettings(**limits))
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(service, page=False), log_level="error"))
     listener = socket.create_server(("127.0.0.1", 0))
     loop = asyncio.new_event_loop()
     before, tempfile.tempdir = tempfile.tempdir, str(temporary)

@@ -12,7 +12,7 @@ from genrescope.app.metrics import Metrics
 from genrescope.app.problems import problem
 from genrescope.app.settings import ServerSettings
 
-UPLOADS = ("/v1/predict", "/v1/explain")
+UPLOADS = ("/v1/predict", "/v1/explain", "/gradio_api/upload")
 DRAIN_S = 2.0  # a client that is still sending reads the refusal only if it may finish
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

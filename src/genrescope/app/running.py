@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from genrescope.app.server import create_app
@@ -24,6 +25,7 @@ def run_server(
     host: str,
     port: int,
     say: Callable[[str], None],
+    report: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; what is at work then gets ten seconds to finish.
 
@@ -35,6 +37,8 @@ def run_server(
         Where to listen; port 0 takes a free one.
     say : callable
         Told what is served, and where.
+    report : pathlib.Path, optional
+        A study's report, for the page to link to.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def run_server(
         Where the worker processes do not start.
     """
     with _listening(host, port) as listener, _stopped_by_signals():
-        app = create_app(bundles, settings)
+        app = create_app(bundles, settings, report=report)
         import uvicorn
 
         # It warns of every malformed body, in the client's own words.
@@ -61,6 +65,10 @@ def run_server(
                 await super().startup(sockets)
                 if self.started:
                     say(f"listening: {address} (Ctrl+C stops)")
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                app.state.end_streams()
+                await super().shutdown(sockets)
 
         server = Server(
             uvicorn.Config(

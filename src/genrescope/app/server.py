@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import __version__
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from genrescope.app.service import Service
     from genrescope.app.settings import ServerSettings
 
-LIBRARIES = ("fastapi", "starlette", "pebble", "prometheus_client", "python_multipart", "uvicorn")
+LIBRARIES = (
+    "fastapi", "gradio", "starlette", "pebble", "prometheus_client", "python_multipart", "uvicorn",
+)  # fmt: skip
 DESCRIPTION = (
     "Genres of music with their probabilities, and the reasons. Send a sound as the field `file` "
     "of a form; errors are problem details (RFC 9457)."
@@ -25,6 +28,9 @@ DESCRIPTION = (
 def create_app(
     bundles: "Service | Iterable[str | os.PathLike[str]] | None" = None,
     settings: "ServerSettings | None" = None,
+    *,
+    page: bool = True,
+    report: Path | None = None,
 ) -> "FastAPI":
     """Make the server's application, to be run by any ASGI server.
 
@@ -37,6 +43,10 @@ def create_app(
         `genrescope.collection.bundles.default_bundles` where not given.
     settings : ServerSettings, optional
         A service has its own.
+    page : bool
+        Whether the web page stands at the root. One such application at most may run in a process.
+    report : pathlib.Path, optional
+        A study's report, for the page to link to.
 
     Returns
     -------
@@ -57,6 +67,7 @@ def create_app(
 
         from genrescope.app.api import create_router
         from genrescope.app.middleware import Intake, Observed
+        from genrescope.app.page import mount_page
         from genrescope.app.problems import add_problems
         from genrescope.app.service import Service
     except ImportError as error:
@@ -87,4 +98,6 @@ def create_app(
     app.state.service = service
     add_problems(app)
     app.include_router(create_router(service))
+    if page:
+        mount_page(app, service, report=report)
     return app

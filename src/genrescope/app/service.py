@@ -13,6 +13,7 @@ from genrescope.app.batcher import Batcher
 from genrescope.app.metrics import Metrics
 from genrescope.app.settings import ServerSettings
 from genrescope.app.sounds import Sound, clean_name, openable
+from genrescope.app.view import ExplanationView
 from genrescope.app.workers import Workers
 from genrescope.collection.bundles import name_bundles
 from genrescope.errors import AudioError, ConfigError
@@ -245,6 +246,28 @@ class Service:
             gone=gone,
         )
         return ExplainedSound(content, made)
+
+    async def view(self, sound: Sound, model: str) -> ExplanationView:
+        """Ask a model why, in the form the page shows: in every language at once.
+
+        Parameters
+        ----------
+        sound, model
+            As in `explain`.
+
+        Returns
+        -------
+        ExplanationView
+            Of the most telling moment.
+
+        Raises
+        ------
+        ConfigError, AudioError, ServiceError, BundleError
+            As `explain`.
+        """
+        files = self.models[self._known(model)].info.files
+        folder, longest_s = str(self._folders[model]), self.settings.sound_seconds
+        return await self._work(sound, work.view_sound, folder, files, longest_s)
 
     def _known(self, model: str) -> str:
         if model not in self.models:

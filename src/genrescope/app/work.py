@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from genrescope.app.view import ExplanationView, view_explanation
 from genrescope.audio.probe import probe
 from genrescope.errors import AudioError, BundleError
 from genrescope.explanations.explainer import Explainer, FileExplanation
@@ -100,12 +101,26 @@ def explain_sound(
     BundleError
         Where the model on disk is no longer the one the server loaded.
     """
+    explainer = _unchanged(bundle, digests)
     _check_length(path, longest_s)
+    found = _named(explainer.from_file(path, **question), name)
+    return explanation_parts(found, info=explainer.bundle.info, language=language, drawn=drawn)
+
+
+def view_sound(
+    path: str, bundle: str, digests: Mapping[str, str], longest_s: float
+) -> ExplanationView:
+    """Explain a model's answer to a sound for the page; parameters as of `explain_sound`."""
+    explainer = _unchanged(bundle, digests)
+    _check_length(path, longest_s)
+    return view_explanation(explainer.from_file(path, moments=1))
+
+
+def _unchanged(bundle: str, digests: Mapping[str, str]) -> Explainer:
     explainer = _explainer(bundle)
     if explainer.bundle.info.files != dict(digests):
         raise BundleError("has changed since the server was started; start it again", path=bundle)
-    found = _named(explainer.from_file(path, **question), name)
-    return explanation_parts(found, info=explainer.bundle.info, language=language, drawn=drawn)
+    return explainer
 
 
 @functools.cache

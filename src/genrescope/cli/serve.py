@@ -22,11 +22,15 @@ def serve(
     upload_mb: Annotated[int, typer.Option(min=1, help="Largest upload, in megabytes.")] = 50,
     sound_minutes: Annotated[float, typer.Option(min=0.1, help="Longest sound.")] = 15.0,
     work_seconds: Annotated[float, typer.Option(min=1.0, help="Work on one request.")] = 60.0,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="A study's run directory, for its report [that of the models]."),
+    ] = None,
 ) -> None:
-    """Serve trained models over HTTP: predict and explain by upload."""
+    """Serve trained models over HTTP: a web page, and predict and explain by upload."""
     from genrescope.app.running import run_server
     from genrescope.app.settings import ServerSettings
-    from genrescope.collection.bundles import default_bundles
+    from genrescope.collection.bundles import default_bundles, find_report
 
     limits: dict[str, float] = {
         "waiting": waiting,
@@ -37,4 +41,6 @@ def serve(
     if workers is not None:
         limits["workers"] = workers
     settings = ServerSettings.parse(limits)
-    run_server(bundles or default_bundles(), settings, host=host, port=port, say=say)
+    models = bundles or default_bundles()
+    found = find_report(models, run=report)
+    run_server(models, settings, host=host, port=port, say=say, report=found)

@@ -11,6 +11,7 @@ from genrescope.models.bundle_info import DESCRIPTION
 VARIABLE = "GENRESCOPE_BUNDLES"
 DEMO = Path("runs/demo/models")
 DEMO_SOURCE = "western+korean"
+REPORT = "report.html"
 
 
 def is_bundle(path: str | os.PathLike[str]) -> bool:
@@ -72,3 +73,35 @@ def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
             return {name: path for path, name in names.items()}
         for path in alike:
             depths[path] += 1
+
+
+def find_report(
+    bundles: Iterable[str | os.PathLike[str]], *, run: Path | None = None
+) -> Path | None:
+    """The report of a study: of the one named, or else of the one that bundles come from.
+
+    Parameters
+    ----------
+    bundles : iterable of path-like
+        Folders of trained models; a study keeps them below its own as `models/<model>/<source>`.
+    run : pathlib.Path, optional
+        A run directory.
+
+    Returns
+    -------
+    pathlib.Path or None
+        None where no run is named, and the bundles come from none, or from several.
+
+    Raises
+    ------
+    ConfigError
+        Where the run named has no report.
+    """
+    if run is not None:
+        if not (run / REPORT).is_file():
+            raise ConfigError(f"holds no {REPORT}; name a run directory of a study", path=run)
+        return run / REPORT
+    paths = [Path(folder).absolute() for folder in bundles]
+    runs = {path.parents[2] for path in paths if path.parents[1].name == "models"}
+    found = [folder / REPORT for folder in sorted(runs) if (folder / REPORT).is_file()]
+    return found[0] if len(found) == 1 else None

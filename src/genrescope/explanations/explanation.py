@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.explanations.words import load_language
+from genrescope.explanations.words import Region, load_language
 from genrescope.features.beats import beat_times
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.settings import AudioSettings, FeatureSettings
@@ -146,6 +146,10 @@ class Explanation(ABC):
     @abstractmethod
     def maps(self) -> dict[str, Floats]:
         """Maps over the spectrogram, by method; none where features were explained."""
+
+    def regions(self, *, most: int = 3) -> list[Region]:  # noqa: ARG002 (a map has them)
+        """The strongest regions of a map; none where features were explained."""
+        return []
 
     def sentences(self, language: str = "en", *, most: int = 3) -> list[str]:
         """What the model heard and why, in words.

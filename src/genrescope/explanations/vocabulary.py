@@ -191,18 +191,19 @@ def language_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def read_texts(path: Path) -> Mapping[str, Any]:
+def read_texts(path: Path, *, model: Path = MODEL) -> Mapping[str, Any]:
     """Read the texts of one language and hold them against the English ones.
 
     Parameters
     ----------
     path : pathlib.Path
         A YAML file.
+    model : pathlib.Path
+        The English one, with the same keys.
 
     Returns
     -------
     mapping
-        The same keys as the English file.
 
     Raises
     ------
@@ -216,7 +217,7 @@ def read_texts(path: Path) -> Mapping[str, Any]:
     '음색'
     """
     texts = read_yaml(path)
-    _compare(texts, read_yaml(MODEL), path, "")
+    _compare(texts, read_yaml(model), path, "")
     checked: Mapping[str, Any] = texts
     return checked
 

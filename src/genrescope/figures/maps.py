@@ -93,28 +93,56 @@ def _draw(
     )
 
 
+def map_layers(
+    share: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What a map lays over a spectrogram: a dark veil where it is weak, a hue where it is strong.
+
+    Parameters
+    ----------
+    share : numpy.ndarray [shape=(n_mels, n_frames)]
+        Of the map's maximum, from 0 to 1.
+
+    Returns
+    -------
+    tuple of numpy.ndarray [shape=(n_mels, n_frames, 4)]
+        Red, green, blue and opacity from 0 to 1, the lower layer first.
+
+    Examples
+    --------
+    >>> veil, hue = map_layers(np.array([[0.0, 1.0]]))
+    >>> veil[0, :, 3].tolist(), hue[0, :, 3].tolist()
+    ([0.45, 0.0], [0.0, 0.65])
+    """
+    # The spectrogram is dimmed where the map is weak, so that one hue and the original remain.
+    veil = np.zeros((*share.shape, 4))
+    veil[..., 3] = 0.45 * (1 - share)
+    hue = np.empty((*share.shape, 4))
+    hue[..., :3] = to_rgb(HUE)
+    hue[..., 3] = 0.65 * share
+    return veil, hue
+
+
+def shown_ticks(n_mels: int, sample_rate: int) -> dict[int, float]:
+    """Frequencies that a vertical axis names, in hertz, and the mel band each stands at."""
+    ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2 and hz >= 250]
+    places = mel_position(ticks, n_mels=n_mels, sample_rate=sample_rate)
+    return dict(zip(ticks, places.tolist(), strict=True))
+
+
 def label_hertz(axes: Axes, n_mels: int, sample_rate: int) -> None:
     """Write frequencies in hertz at the mel bands of the vertical axis."""
-    ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2 and hz >= 250]
-    axes.set_yticks(
-        mel_position(ticks, n_mels=n_mels, sample_rate=sample_rate), [f"{hz:,}" for hz in ticks]
-    )
+    ticks = shown_ticks(n_mels, sample_rate)
+    axes.set_yticks(list(ticks.values()), [f"{hz:,}" for hz in ticks])
     axes.set_ylabel("frequency (Hz, mel scale)")
 
 
 def _overlay(
     axes: Axes, values: npt.NDArray[np.floating], *, full: float, clip_seconds: float
 ) -> None:
-    # The spectrogram is dimmed where the map is weak, so that one hue and the original remain.
-    share = values / full
     extent = (0, clip_seconds, -0.5, values.shape[0] - 0.5)
-    veil = np.zeros((*values.shape, 4))
-    veil[..., 3] = 0.45 * (1 - share)
-    axes.imshow(veil, origin="lower", aspect="auto", extent=extent)
-    hue = np.empty((*values.shape, 4))
-    hue[..., :3] = to_rgb(HUE)
-    hue[..., 3] = 0.65 * share
-    axes.imshow(hue, origin="lower", aspect="auto", extent=extent)
+    for layer in map_layers(values / full):
+        axes.imshow(layer, origin="lower", aspect="auto", extent=extent)
     axes.contour(
         values,
         levels=[full / 2],

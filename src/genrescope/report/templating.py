@@ -13,17 +13,19 @@ from genrescope.report.conclusions import p_words
 PARTS = {"test": "held-out clips", "all": "all clips"}
 
 
-def environment(genres: Sequence[str]) -> jinja2.Environment:
+def environment(genres: Sequence[str], *, package: str = "genrescope.report") -> jinja2.Environment:
     """Templates for pages about some genres, each of which keeps its colour.
 
     Parameters
     ----------
     genres : sequence of str
         In display order.
+    package : str
+        The package whose templates they are.
     """
     # Names of corpora, clips and labels come from other people's files: all are escaped.
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrescope.report"),
+        loader=jinja2.PackageLoader(package),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -43,7 +45,16 @@ def environment(genres: Sequence[str]) -> jinja2.Environment:
 
 def css() -> str:
     """The style sheet of every page."""
-    place = resources.files("genrescope.report").joinpath("templates", "report.css")
+    return palette() + _template("report.css")
+
+
+def palette() -> str:
+    """The colours of paper and ink as CSS variables, by light and by dark."""
+    return _template("palette.css")
+
+
+def _template(name: str) -> str:
+    place = resources.files("genrescope.report").joinpath("templates", name)
     return place.read_text(encoding="utf-8")
 
 
