@@ -103,9 +103,10 @@ def build(service: Service, uploads: Path, *, report: str | None, kept_s: int) -
     """
     asking, models = Asking(service), list(service.models)
     texts = page_texts(FIRST)
-    with gradio.Blocks(
+    page = gradio.Blocks(
         title="genrescope", analytics_enabled=False, delete_cache=(kept_s // 6, kept_s)
-    ) as page:
+    )
+    with page:
         page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING, api_open=False)
         known = gradio.State(time_to_live=kept_s)
         with gradio.Row(elem_classes="top"):

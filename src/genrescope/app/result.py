@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -74,17 +73,6 @@ def render_result(
         edge=EDGE,
         far_in=[] if doubt is None else [words.feature(name) or name for name in doubt.features],
     )
-
-
-def shown_name(path: str) -> str:
-    """The last part of an uploaded file's name, whatever system it comes from.
-
-    Examples
-    --------
-    >>> shown_name("C:\\\\Music\\\\song.mp3")
-    'song.mp3'
-    """
-    return PurePath(path.replace("\\", "/")).name
 
 
 def _length(prediction: FilePrediction, texts: Mapping[str, Any]) -> str:

@@ -75,7 +75,8 @@ def contour_path(values: npt.NDArray[np.floating], *, level: float = 0.5) -> str
     axes = Figure().add_subplot()
     (found,) = axes.contour(padded, levels=[level]).get_paths()
     lines = []
-    for line in found.to_polygons(closed_only=False):
+    for polygon in found.to_polygons(closed_only=False):
+        line = np.asarray(polygon, dtype=np.float64)
         x = np.clip(line[:, 0] - 0.5, 0, columns)
         y = np.clip(rows - (line[:, 1] - 0.5), 0, rows)
         lines.append("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)))
