@@ -43,7 +43,7 @@ SERVE = (
     "from genrescope.app.running import run_server\n"
     "from genrescope.app.settings import ServerSettings\n"
     "limits, *bundles = sys.argv[1:]\n"
-    "run_server(bundles, ServerSettings(**json.loads(limits)), host='127.0.0.1', port=0,\n"
+    "run_server(bundles, ServerSettings(**json.loads(limits)), host='127.0.0.1', port=0, page=False,\n"
     "           say=lambda line: print(line, flush=True))\n"
 )
 
@@ -204,18 +204,37 @@ def recordings(folder: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.suffix in (".flac", ".wav"))[::3]
 
 
-def describe(name: str, found: Storm, bare_s: float) -> str:
-    """A storm in a few lines."""
+def processor_s(process: psutil.Process) -> float:
+    """Processor time of a process and its children so far."""
+    times = [member.cpu_times() for member in [process, *process.children(recursive=True)]]
+    return sum(time.user + time.system for time in times)
+
+
+def describe(name: str, found: Storm, bare: tuple[float, float], spent_s: float) -> str:
+    """A storm in a few lines; `bare` is wall and processor time of the library for a sound."""
     cuts = [1000 * cut for cut in statistics.quantiles(found.latencies_s, n=100)]
     good = len(found.latencies_s)
     total = good + found.bad.total()
+    wall_s, bare_s = bare
     rate = good / found.seconds
     return (
         f"{name}: {total} requests in {found.seconds:.1f} s, {total / found.seconds:.1f}/s\n"
-        f"  good {good}, {rate:.1f}/s, {rate * bare_s:.2f} times the bare model in one process "
-        f"({1000 * bare_s:.1f} ms each); bad {dict(found.bad)}; wrong {len(found.wrong)}\n"
+        f"  good {good}; bad {dict(found.bad)}; wrong {len(found.wrong)}\n"
+        f"  good ones {rate:.1f}/s, {rate * wall_s:.2f} times as fast as the bare model in one "
+        f"process ({1000 * wall_s:.1f} ms)\n"
+        f"  processor time {1000 * spent_s / total:.1f} ms a request, {1000 * bare_s:.1f} ms bare\n"
         f"  latency of the good: p50 {cuts[49]:.0f} ms, p90 {cuts[89]:.0f}, p99 {cuts[98]:.0f}"
     )
+
+
+def ask_library(bundle: Path, paths: Sequence[Path]) -> tuple[list[Any], tuple[float, float]]:
+    """The library's own probabilities, and its wall and processor time for a sound."""
+    predictor = Predictor.load(bundle)
+    predictor.from_file(paths[0])
+    start, start_cpu = time.perf_counter(), time.process_time()
+    found = [predictor.from_file(path).probabilities.to_dict() for path in paths]
+    wall_s, spent_s = time.perf_counter() - start, time.process_time() - start_cpu
+    return found, (wall_s / len(paths), spent_s / len(paths))
 
 
 def main() -> None:
@@ -228,37 +247,34 @@ def main() -> None:
         bundles, paths = train(folder / "bundles"), recordings(folder / "music")
         sounds = [path.read_bytes() for path in paths]
         print(f"{len(sounds)} recordings, {sum(map(len, sounds)) / len(sounds) / 1e6:.2f} MB each")
-        expected: dict[str, list[dict[str, float]]] = {}
-        bare_s = {}
+        expected, bare = {}, {}
         for bundle in bundles:
-            predictor = Predictor.load(bundle)
-            predictor.from_file(paths[0])
-            start = time.perf_counter()
-            found = [predictor.from_file(path).probabilities.to_dict() for path in paths]
-            bare_s[bundle.name] = (time.perf_counter() - start) / len(paths)
-            expected[bundle.name] = found
+            expected[bundle.name], bare[bundle.name] = ask_library(bundle, paths)
         temporary = folder / "temporary"
         temporary.mkdir()
         with served(bundles, temporary) as (url, process):
             storm(url, sounds, expected, requests=SETTLED_AFTER)
-            settled = memory_mb(process)
+            settled, spent_s = memory_mb(process), processor_s(process)
             rest = arguments.requests - SETTLED_AFTER
             weather = storm(url, sounds, expected, requests=rest, seed=1)
-            end = memory_mb(process)
+            end, spent_s = memory_mb(process), processor_s(process) - spent_s
             left = list(temporary.rglob("*"))
-        print(describe("both models", weather, statistics.mean(bare_s.values())))
+        either = tuple(statistics.mean(times) for times in zip(*bare.values(), strict=True))
+        print(describe("either model", weather, (either[0], either[1]), spent_s))
         print(
             f"  memory {settled:.0f} MB after {SETTLED_AFTER} requests, {end:.0f} MB in the end "
             f"({end / settled:.2f} times); files in the temporary folder: {len(left)}"
         )
-        print(*weather.wrong[:5], sep="\n")
+        for said in weather.wrong[:5]:
+            print(f"  {said}")
         for name, answers in expected.items():
             for words, windows in (("together", 256), ("apart", 1)):
-                with served(bundles, temporary, windows_per_batch=windows) as (url, _):
+                with served(bundles, temporary, windows_per_batch=windows) as (url, process):
                     storm(url, sounds, {name: answers}, requests=2 * CLIENTS)
-                    few = arguments.requests // 5
+                    spent_s, few = processor_s(process), arguments.requests // 5
                     weather = storm(url, sounds, {name: answers}, requests=few, seed=2)
-                print(describe(f"{name}, windows {words}", weather, bare_s[name]))
+                    spent_s = processor_s(process) - spent_s
+                print(describe(f"{name}, windows {words}", weather, bare[name], spent_s))
 
 
 if __name__ == "__main__":

@@ -38,10 +38,12 @@ def family(process) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_what_it_serves_and_stops_when_told(bundles, low, tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "page"), [(signal.SIGINT, "--no-page"), (signal.SIGTERM, "--page")]
+)
+def test_it_says_what_it_serves_and_stops_when_told(bundles, low, tmp_path, how, page):
     options = ("--port", 0, "--workers", 1, "--upload-mb", 3, "--sound-minutes", 2)
-    with serve(*bundles, *options, temporary=tmp_path) as process:
+    with serve(*bundles, *options, page, temporary=tmp_path) as process:
         url, said = address(process)
         assert "models: forest, linear\n" in said
         assert any("3 MB, 2 minutes of sound, 60 s of work" in line for line in said)
@@ -50,6 +52,7 @@ def test_it_says_what_it_serves_and_stops_when_told(bundles, low, tmp_path, how)
         assert len(processes) >= 2
         answer = httpx.post(f"{url}/v1/predict", files={"file": ("a.wav", low)}, timeout=60)
         assert answer.json()["answers"][0]["genre"] == "low"
+        assert httpx.get(url, timeout=60).status_code == (200 if page == "--page" else 404)
         process.send_signal(how)
         rest = process.stderr.read()
         assert process.wait(30) == 0 and rest.endswith("stopped\n") and "Traceback" not in rest
@@ -60,7 +63,7 @@ def test_it_says_what_it_serves_and_stops_when_told(bundles, low, tmp_path, how)
 
 @pytest.mark.slow
 def test_killed_with_an_upload_half_way_it_leaves_nothing(bundles, low, tmp_path):
-    with serve(bundles[1], "--port", 0, "--workers", 1, temporary=tmp_path) as process:
+    with serve(bundles[1], "--port", 0, "--no-page", temporary=tmp_path) as process:
         url, _ = address(process)
         httpx.post(f"{url}/v1/predict", files={"file": ("a.wav", low)}, timeout=60)
         processes = family(process)

@@ -37,9 +37,9 @@ UPLOAD_PROBLEMS = declared(
     s408="The body did not arrive within 30 s.",
     s413="The body is larger than 50,000,000 bytes; send a part of the sound.",
     s415="Send the sound as the field `file` of a multipart/form-data body.",
-    s422="the file holds text, not sound, whatever its name says",
-    s429="34 requests are at work or waiting; try again later",
-    s503="no worker was free within 30 s; try again later",
+    s422="The file is empty (0 bytes); copy or download it again.",
+    s429="34 requests are at work or waiting; try again later.",
+    s503="No worker was free within 30 s; try again later.",
 )  # fmt: skip
 METRICS_EXAMPLE: dict[str, Any] = {
     "content": {"text/plain": {"example": "genrescope_requests_inside 3.0\n"}}
@@ -56,9 +56,8 @@ def create_router(service: Service) -> APIRouter:
     """
     router = APIRouter(form_limits={"max_files": 1, "max_fields": 64, "max_part_size": FIELD_BYTES})
     # The service refuses unknown names, and says which is nearest.
-    models_named = {"enum": list(service.models)}
-    languages_named = {"enum": list(languages())}
-    one_model = Field(max_length=LONGEST, json_schema_extra=models_named)
+    models_named: dict[str, Any] = {"enum": list(service.models)}
+    languages_named: dict[str, Any] = {"enum": list(languages())}
     one_model = Field(max_length=LONGEST, json_schema_extra=models_named)
 
     @router.post("/v1/predict", responses=UPLOAD_PROBLEMS)

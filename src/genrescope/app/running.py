@@ -25,6 +25,7 @@ def run_server(
     host: str,
     port: int,
     say: Callable[[str], None],
+    page: bool = True,
     report: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; what is at work then gets ten seconds to finish.
@@ -37,6 +38,8 @@ def run_server(
         Where to listen; port 0 takes a free one.
     say : callable
         Told what is served, and where.
+    page : bool
+        Whether the web page stands at the root.
     report : pathlib.Path, optional
         A study's report, for the page to link to.
 
@@ -50,7 +53,7 @@ def run_server(
         Where the worker processes do not start.
     """
     with _listening(host, port) as listener, _stopped_by_signals():
-        app = create_app(bundles, settings, report=report)
+        app = create_app(bundles, settings, page=page, report=report)
         import uvicorn
 
         # It warns of every malformed body, in the client's own words.
@@ -67,7 +70,8 @@ def run_server(
                     say(f"listening: {address} (Ctrl+C stops)")
 
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                app.state.end_streams()
+                if page:
+                    app.state.end_streams()
                 await super().shutdown(sockets)
 
         server = Server(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import __version__
-from genrescope.collection.bundles import default_bundles
 from genrescope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ DESCRIPTION = (
 
 
 def create_app(
-    bundles: "Service | Iterable[str | os.PathLike[str]] | None" = None,
+    bundles: "Service | Iterable[str | os.PathLike[str]]",
     settings: "ServerSettings | None" = None,
     *,
     page: bool = True,
@@ -38,9 +37,8 @@ def create_app(
 
     Parameters
     ----------
-    bundles : iterable of path-like, or Service, optional
-        Folders of trained models, or a service that has them; those of
-        `genrescope.collection.bundles.default_bundles` where not given.
+    bundles : iterable of path-like, or Service
+        Folders of trained models, or a service that has them.
     settings : ServerSettings, optional
         A service has its own.
     page : bool
@@ -74,8 +72,6 @@ def create_app(
         if (error.name or "").split(".")[0] in LIBRARIES:
             raise ConfigError("a server needs the extra: pip install 'genrescope[app]'") from error
         raise
-    if bundles is None:
-        bundles = default_bundles()
     service = bundles if isinstance(bundles, Service) else Service(bundles, settings)
 
     @contextlib.asynccontextmanager

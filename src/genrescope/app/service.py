@@ -229,7 +229,7 @@ class Service:
         explainer.check_question(target=target, against=against, method=None)
         load_language(language)
         method, *beside = explainer.methods
-        content, files = await self._work(
+        content, made = await self._work(
             sound,
             work.explain_sound,
             _name(sound, name),
@@ -245,7 +245,7 @@ class Service:
             drawn=files,
             gone=gone,
         )
-        return ExplainedSound(content, files)
+        return ExplainedSound(content, made)
 
     async def view(self, sound: Sound, model: str) -> ExplanationView:
         """Ask a model why, in the form the page shows: in every language at once.

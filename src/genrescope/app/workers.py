@@ -38,17 +38,18 @@ class Workers:
         self._pools: set[ProcessPool] = set()
         self._free: asyncio.Queue[ProcessPool] = asyncio.Queue()
         self._inside = 0
-        self._stopped = False
+        self._started = self._stopped = False
         self._replacing: set[asyncio.Task[None]] = set()
 
     @property
     def ready(self) -> bool:
         """Whether the workers have started and have not been stopped."""
-        return bool(self._pools)
+        return self._started and not self._stopped
 
     async def start(self) -> None:
         """Start the processes and wait until they are up."""
         await asyncio.gather(*(self._add() for _ in range(self._settings.workers)))
+        self._started = True
 
     async def stop(self) -> None:
         """End the processes, whatever they are doing."""

@@ -22,6 +22,7 @@ def serve(
     upload_mb: Annotated[int, typer.Option(min=1, help="Largest upload, in megabytes.")] = 50,
     sound_minutes: Annotated[float, typer.Option(min=0.1, help="Longest sound.")] = 15.0,
     work_seconds: Annotated[float, typer.Option(min=1.0, help="Work on one request.")] = 60.0,
+    page: Annotated[bool, typer.Option(help="The web page at the root, beside the API.")] = True,
     report: Annotated[
         Path | None,
         typer.Option(help="A study's run directory, for its report [that of the models]."),
@@ -43,4 +44,4 @@ def serve(
     settings = ServerSettings.parse(limits)
     models = bundles or default_bundles()
     found = find_report(models, run=report)
-    run_server(models, settings, host=host, port=port, say=say, report=found)
+    run_server(models, settings, host=host, port=port, say=say, page=page, report=found)
