@@ -346,6 +346,7 @@ def test_nothing_else_of_the_machine_can_be_read(url, bundles):
         assert "http:" not in policy and "https:" not in policy
         head = page.text.split("</head>")[0]
         assert not re.search(r'(src|href|content)="https?://', head)
+        assert "og:" not in head and "manifest" not in head
         for path in ("/etc/passwd", "//etc/passwd", "../../etc/passwd", bundles[0] / "bundle.json"):
             answer = client.get(f"/gradio_api/file={path}")
             assert answer.status_code in (403, 404), path
@@ -354,6 +355,7 @@ def test_nothing_else_of_the_machine_can_be_read(url, bundles):
             "/gradio_api/proxy=https://example.org/", "/gradio_api/file=https://example.org/",
             "/monitoring", "/gradio_api/vibe-code/", "/gradio_api/openapi.json", "/login_check",
             "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/app_id", "/llms.txt", "/x",
+            "/gradio_api/info", "/svelte/svelte.js", "/manifest.json",
         ):  # fmt: skip
             answer = client.get(path)
             assert answer.status_code == 404, path
