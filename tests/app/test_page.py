@@ -1,4 +1,6 @@
+import base64
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ import pytest
 import soundfile
 
 from genrescope.corpora.synthesis.tracks import render_track
+from genrescope.explanations.explainer import Explainer
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
@@ -57,6 +60,14 @@ LOW_CONTRAST = """() => {
     if (ratio < 4.5) low.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
   }
   return low;
+}"""
+
+
+FOCUSED = """() => {
+  const node = document.activeElement, style = getComputedStyle(node);
+  if (node === document.body) return ["", ""];
+  const name = node.ariaLabel || node.closest("label")?.innerText || node.innerText || "";
+  return [name.replace(/^[^\\p{L}]+/u, "").trim(), `${style.outlineStyle} ${style.outlineWidth}`];
 }"""
 
 
@@ -258,6 +269,36 @@ def test_a_sound_is_answered_explained_and_heard(open_page, bundles, music, widt
     box = page.locator(".screen").bounding_box()
     page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 40)
     assert playhead(page) == pytest.approx(60, abs=1)
+
+
+def test_everything_is_reached_by_keyboard_and_shows_where_it_is(open_page, bundles, music):
+    page = open_page()
+    choose(page, "cnn/made")
+    give(page, music)
+    # What is played is what the map keeps.
+    found = Explainer.load(bundles[1]).from_file(music, moments=1).moments[0]
+    coded = page.locator("audio[data-sound=kept]").get_attribute("src").split(",")[1]
+    played, rate = soundfile.read(io.BytesIO(base64.b64decode(coded)), dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(played, found.to_audio()["kept"], atol=0.01)
+
+    page.get_by_role("link", name="The study's report").focus()
+    reached, order = set(), []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(FOCUSED)
+        if not name:
+            break
+        assert re.match(r"(?!none)\w+ [2-9]", outline), (name, outline)
+        if name not in reached:
+            order.append(name)
+        reached.add(name)
+    wanted = [
+        "English", "한국어", "Clear", "Record audio", "blues", "metal", "forest/made", "cnn/made",
+        "Place in the sound", "Play the sound", "Play what decided", "Play the rest",
+        "Show what decided",
+    ]  # fmt: skip
+    assert [name for name in order if name in wanted] == wanted
 
 
 def test_language_and_report(open_page, music, url):
