@@ -43,8 +43,8 @@ SERVE = (
     "from genrescope.app.running import run_server\n"
     "from genrescope.app.settings import ServerSettings\n"
     "limits, *bundles = sys.argv[1:]\n"
-    "run_server(bundles, ServerSettings(**json.loads(limits)), host='127.0.0.1', port=0, page=False,\n"
-    "           say=lambda line: print(line, flush=True))\n"
+    "run_server(bundles, ServerSettings(**json.loads(limits)), host='127.0.0.1', port=0,\n"
+    "           page=False, say=lambda line: print(line, flush=True))\n"
 )
 
 

@@ -1,5 +1,7 @@
 import base64
+import dataclasses
 import io
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,6 +55,19 @@ def test_models_are_chosen_and_answer_in_the_order_asked(server, low):
         ("forest", ["low", "high"]),
         ("linear", ["low", "high"]),
     ]
+
+
+def test_doubt_is_the_librarys_for_the_coverage_asked(server, bundles, low, tmp_path):
+    path = tmp_path / "low.wav"
+    path.write_bytes(low)
+    for coverage in (0.5, 0.9):
+        forest, linear = ask(server, low, coverage=coverage).json()["answers"]
+        expected = Predictor.load(bundles[1], coverage=coverage).from_file(path).doubt
+        assert forest["doubt"] is None
+        assert linear["doubt"] == json.loads(json.dumps(dataclasses.asdict(expected)))
+        assert linear["doubt"]["coverage"] == coverage
+    assert "coverage: " in refused(ask(server, low, coverage=1), 422)
+    assert "coverage: " in refused(ask(server, low, coverage="nan"), 422)
 
 
 def test_explanations_bring_sentences_values_pictures_and_sounds(server, low):
