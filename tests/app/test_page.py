@@ -1,4 +1,6 @@
+import base64
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ import pytest
 import soundfile
 
 from genrescope.corpora.synthesis.tracks import render_track
+from genrescope.explanations.explainer import Explainer
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
@@ -57,6 +60,14 @@ LOW_CONTRAST = """() => {
     if (ratio < 4.5) low.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
   }
   return low;
+}"""
+
+
+FOCUSED = """() => {
+  const node = document.activeElement, style = getComputedStyle(node);
+  if (node === document.body) return ["", ""];
+  const name = node.ariaLabel || node.closest("label")?.innerText || node.innerText || "";
+  return [name.replace(/^[^\\p{L}]+/u, "").trim(), `${style.outlineStyle} ${style.outlineWidth}`];
 }"""
 
 
@@ -260,6 +271,36 @@ def test_a_sound_is_answered_explained_and_heard(open_page, bundles, music, widt
     assert playhead(page) == pytest.approx(60, abs=1)
 
 
+def test_everything_is_reached_by_keyboard_and_shows_where_it_is(open_page, bundles, music):
+    page = open_page()
+    choose(page, "cnn/made")
+    give(page, music)
+    # What is played is what the map keeps.
+    found = Explainer.load(bundles[1]).from_file(music, moments=1).moments[0]
+    coded = page.locator("audio[data-sound=kept]").get_attribute("src").split(",")[1]
+    played, rate = soundfile.read(io.BytesIO(base64.b64decode(coded)), dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(played, found.to_audio()["kept"], atol=0.01)
+
+    page.get_by_role("link", name="The study's report").focus()
+    reached, order = set(), []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(FOCUSED)
+        if not name:
+            break
+        assert re.match(r"(?!none)\w+ [2-9]", outline), (name, outline)
+        if name not in reached:
+            order.append(name)
+        reached.add(name)
+    wanted = [
+        "English", "한국어", "Clear", "Record audio", "blues", "metal", "forest/made", "cnn/made",
+        "Place in the sound", "Play the sound", "Play what decided", "Play the rest",
+        "Show what decided",
+    ]  # fmt: skip
+    assert [name for name in order if name in wanted] == wanted
+
+
 def test_language_and_report(open_page, music, url):
     page = open_page(locale="ko-KR")
     assert page.get_by_role("button", name="블루스").is_visible()
@@ -316,13 +357,15 @@ def test_what_is_no_sound_is_said_in_a_sentence(open_page, served, tmp_path):
         assert "Traceback" not in shown and str(served[1]) not in shown
         page.get_by_label("Clear").first.click()
         page.wait_for_selector(".waiting")
+    choose(page, "한국어")
+    give(page, silent, selector=".trouble")
+    assert "무음" in page.locator(".trouble").inner_text()
+    page.get_by_label("Clear").first.click()
+    page.wait_for_selector(".waiting")
     large = tmp_path / "large.wav"
     soundfile.write(large, np.random.default_rng(0).uniform(-1, 1, 150 * RATE), RATE)
     page.set_input_files("input[type=file]", large)
     page.get_by_text("exceed the maximum allowed size").wait_for()
-    choose(page, "한국어")
-    give(page, silent, selector=".trouble")
-    assert "무음" in page.locator(".trouble").inner_text()
 
 
 def test_hostile_names_are_words(open_page, music, tmp_path):
@@ -344,6 +387,7 @@ def test_nothing_else_of_the_machine_can_be_read(url, bundles):
         assert "http:" not in policy and "https:" not in policy
         head = page.text.split("</head>")[0]
         assert not re.search(r'(src|href|content)="https?://', head)
+        assert "og:" not in head and "manifest" not in head
         for path in ("/etc/passwd", "//etc/passwd", "../../etc/passwd", bundles[0] / "bundle.json"):
             answer = client.get(f"/gradio_api/file={path}")
             assert answer.status_code in (403, 404), path
@@ -352,6 +396,7 @@ def test_nothing_else_of_the_machine_can_be_read(url, bundles):
             "/gradio_api/proxy=https://example.org/", "/gradio_api/file=https://example.org/",
             "/monitoring", "/gradio_api/vibe-code/", "/gradio_api/openapi.json", "/login_check",
             "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/app_id", "/llms.txt", "/x",
+            "/gradio_api/info", "/svelte/svelte.js", "/manifest.json",
         ):  # fmt: skip
             answer = client.get(path)
             assert answer.status_code == 404, path

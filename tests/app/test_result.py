@@ -104,11 +104,11 @@ def test_what_came_from_outside_is_text(answers, view):
     ("doubt", "said", "unsaid"),
     [
         (None, "without figures", "like it"),
-        (Doubt(("Rock/Metal",), 0.9, 0.4, False), "No other genre", "could be Blues"),
-        (Doubt(GENRES, 0.9, 0.4, False), "any of its genres", "No other"),
+        (Doubt(("Rock/Metal",), 0.9, 0.4, False), "One genre: Rock/Metal. Of", "could be Blues"),
+        (Doubt(GENRES, 0.9, 0.4, False), "any of its genres", "One genre"),
         (Doubt(GENRES[:2], 0.9, 0.4, False), "could be Blues-like or HipHop/Rap.", "any of"),
         (Doubt(GENRES[:2], 0.8, 0.4, False), "80 in 100", "90 in 100"),
-        (Doubt(GENRES[:1], 0.9, 0.999, True), "do not rely on the label", "No other genre"),
+        (Doubt(GENRES[:1], 0.9, 0.999, True), "do not rely on the label", "One genre"),
         (Doubt(GENRES[:1], 0.9, 0.999, True), "99% of the recordings", "100%"),
         (Doubt(GENRES, 0.9, 0.4, False, enough=False), "Too few recordings", "any of"),
         (Doubt(GENRES[:1], 0.9, 0.9, False, features=("tempo",)), "most in: tempo.", "rely"),
@@ -118,6 +118,14 @@ def test_doubt_in_words(answers, doubt, said, unsaid):
     one = {"forest": replace(answers["forest"], doubt=doubt)}
     text = words(render(one))
     assert said in text and unsaid not in text
+
+
+def test_a_set_of_one_is_not_called_sure_where_the_model_is_undecided():
+    doubt = Doubt(("Rock/Metal",), 0.9, 0.4, False)
+    assert "undecided all the same" in words(
+        render({"cnn": answered([0.3, 0.3, 0.4], doubt=doubt)}, "cnn")
+    )
+    assert "undecided" not in words(render({"cnn": answered([0.2, 0.2, 0.6], doubt=doubt)}, "cnn"))
 
 
 def test_stretches_of_one_genre_are_brought_together():

@@ -9,11 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from genrescope.app.problems import problem
 
 API = "/gradio_api"
-# Gradio brings some seventy more: a proxy, a code editor, monitoring, login, ...
+# Gradio brings many more: a proxy, a code editor, monitoring, login, ...
 LET_THROUGH = re.compile(
-    r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)/.+"
-    rf"|{API}/(info|theme\.css|startup-events|heartbeat/[^/]+|upload|upload_progress|cancel|reset"
-    r"|queue/(join|data)|file=[^:]*)/?"
+    r"/|/config|/theme\.css|/favicon\.ico|/(assets|static)/.+"
+    rf"|{API}/(heartbeat/[^/]+|upload|upload_progress|queue/(join|data)|file=[^:]*)"
 )
 # The browser itself then refuses whatever a script may try to load from another host.
 POLICY = "; ".join(
@@ -29,6 +28,7 @@ POLICY = "; ".join(
         "manifest-src 'self'",
         "base-uri 'self'",
         "form-action 'none'",
+        "frame-ancestors 'none'",
     )
 )
 HEADERS = {
@@ -38,7 +38,9 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 KEPT = {"cache-control": "public, max-age=86400"}  # the names of assets change with their content
-ADVERTISED = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
+ADVERTISED = re.compile(
+    rb'\s*<(?:meta\s+(?:property|name)="(?:og|twitter):|link\s+rel="manifest")[^>]*>'
+)
 
 
 class Gate:
