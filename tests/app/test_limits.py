@@ -46,7 +46,8 @@ def refusal(connection) -> tuple[int, dict]:
     while b"}" not in received and (part := connection.recv(65536)):
         received += part
     head, _, body = received.partition(b"\r\n\r\n")
-    return int(head.split()[1]), json.loads(body)
+    # More may follow: the rest of a body that was longer than promised is no request either.
+    return int(head.split()[1]), json.JSONDecoder().raw_decode(body.decode())[0]
 
 
 def is_idle(server) -> bool:

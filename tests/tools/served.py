@@ -41,7 +41,6 @@ class Live:
     port: int
     loop: asyncio.AbstractEventLoop
     client: httpx.Client
-    temporary: Path
 
     def run(self, coroutine) -> Any:
         """Start a coroutine on the server's loop; a future."""
@@ -57,12 +56,15 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(bundles, temporary: Path, **limits):
+def live(bundles, temporary: Path | None = None, **limits):
+    """A server with these limits; a folder for temporary files is that of the whole process."""
     service = Service(bundles, ServerSettings(**limits))
     server = uvicorn.Server(uvicorn.Config(create_app(service, page=False), log_level="error"))
     listener = socket.create_server(("127.0.0.1", 0))
     loop = asyncio.new_event_loop()
-    before, tempfile.tempdir = tempfile.tempdir, str(temporary)
+    before = tempfile.tempdir
+    if temporary is not None:
+        tempfile.tempdir = str(temporary)
     thread = threading.Thread(
         target=loop.run_until_complete, args=(server.serve(sockets=[listener]),)
     )
@@ -71,7 +73,7 @@ def live(bundles, temporary: Path, **limits):
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             client.get("/health").raise_for_status()  # answered once the workers are up
-            yield Live(service, port, loop, client, temporary)
+            yield Live(service, port, loop, client)
     finally:
         server.should_exit = True
         thread.join()
