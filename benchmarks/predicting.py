@@ -244,7 +244,7 @@ def broken_and_killed(bundle: Path, collection: Path, made: Path, workers: int) 
     killed.stdin.write("\n".join(named))
     killed.stdin.close()
     journal = out.with_name(f".{out.name}.journal")
-    while not journal.exists() or journal.read_bytes().count(b"\n") < len(paths) // 128:
+    while not journal.exists() or journal.read_bytes().count(b"\n") < len(paths) // 256:
         time.sleep(0.05)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()

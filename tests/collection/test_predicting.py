@@ -115,7 +115,7 @@ def test_questions_are_bounded_and_do_not_change_the_answers(bundle, songs, monk
     assert max(asked) == 2 and sum(asked) == 9
 
 
-def test_files_broken_in_ten_ways_are_failures_in_their_places(bundle, tmp_path):
+def test_files_broken_in_ten_ways_are_failures_in_their_places(bundle, tmp_path, monkeypatch):
     named, kinds = [], []
     for way in range(len(WAYS)):
         named.append(write(tmp_path / f"good{way}.wav", tone(110 if way % 2 else 3200, 5)))
@@ -123,7 +123,9 @@ def test_files_broken_in_ten_ways_are_failures_in_their_places(bundle, tmp_path)
         named.append(path)
         kinds.append(kind)
     models, _ = name_models([bundle])
-    outcomes = predict_shard(cut_shards(models, list_sounds(named))[0])
+    monkeypatch.setattr(predicting, "FILES_PER_SHARD", (100, 100))
+    (shard,) = cut_shards(models, list_sounds(named))
+    outcomes = predict_shard(shard)
     assert [outcome.kind for outcome in outcomes[1::2]] == kinds
     assert [Path(outcome.path) for outcome in outcomes[1::2]] == named[1::2]
     assert [outcome[0].genre for outcome in outcomes[::2]] == ["high", "low"] * 5
@@ -132,7 +134,7 @@ def test_files_broken_in_ten_ways_are_failures_in_their_places(bundle, tmp_path)
 def test_processes_and_shards_do_not_change_the_answers(bundle, songs, monkeypatch):
     models, _ = name_models([bundle])
     (shard,) = cut_shards(models, songs)
-    monkeypatch.setattr(predicting, "FILES_PER_SHARD", 2)
+    monkeypatch.setattr(predicting, "FILES_PER_SHARD", (2, 2))
     shown = AudioError("said before", path="x", kind="url")
     outcomes = list(predict_files(models, [songs[0], shown, *songs[1:]], workers=2))
     assert (str(outcomes[1]), outcomes[1].kind) == ("x: said before", "url")

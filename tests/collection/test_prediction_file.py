@@ -42,7 +42,7 @@ def work(monkeypatch):
         if asked["stop"] is not None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(predicting, "FILES_PER_SHARD", 2)
+    monkeypatch.setattr(predicting, "FILES_PER_SHARD", (2, 2))
     monkeypatch.setattr(prediction_file, "predict_shards", here)
     return asked
 

@@ -130,7 +130,7 @@ def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
     >>> list(name_bundles(["demo/forest/western", "demo/linear/western", "my-genres"]))
     ['forest/western', 'linear/western', 'my-genres']
     """
-    paths = list(dict.fromkeys(Path(folder).absolute() for folder in folders))
+    paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     depths = dict.fromkeys(paths, 1)
     while True:
         names = {path: "/".join(path.parts[-depth:]) for path, depth in depths.items()}

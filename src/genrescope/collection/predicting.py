@@ -22,7 +22,10 @@ from genrescope.parallel import cpu_count, map_processes
 from genrescope.report.answers import Answer
 from genrescope.settings import AudioSettings
 
-FILES_PER_SHARD = 64  # a forest of 500 trees takes 40 ms to ask, whether about 1 window or 400
+SHARDS = 16  # enough for processes to share a short list
+# A forest of 500 trees takes 40 ms to ask, whether about 1 window or 400: the more files together,
+# the less it costs, and the more is lost by a run that is killed.
+FILES_PER_SHARD = (8, 128)
 WINDOWS_PER_QUESTION = 512  # 32 MB of log-mel spectrograms
 
 # What there is to say of one file: an answer of each model, or why there is none.
@@ -114,10 +117,12 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
 def cut_shards(
     models: Sequence[Model], files: Sequence[Listed], wanted: Wanted = GENRE_ALONE
 ) -> list[Shard]:
-    """Divide a list of files at fixed places."""
+    """Divide a list of files at places that depend on nothing but its length."""
+    fewest, most = FILES_PER_SHARD
+    count = min(max(len(files) // SHARDS, fewest), most)
     return [
-        Shard(tuple(models), tuple(files[first : first + FILES_PER_SHARD]), wanted)
-        for first in range(0, len(files), FILES_PER_SHARD)
+        Shard(tuple(models), tuple(files[first : first + count]), wanted)
+        for first in range(0, len(files), count)
     ]
 
 
