@@ -107,7 +107,7 @@ class CsvLayout:
         doubt = answer.doubt
         doubts: tuple[Any, ...] = ("", "", "", "")
         if doubt is not None:
-            doubts = ("|".join(doubt.genres), doubt.coverage, doubt.unusual, doubt.unlike)
+            doubts = ("|".join(doubt.genres), doubt.coverage, round(doubt.unusual, 6), doubt.unlike)
         shares = (answer.probabilities.get(genre, "") for genre in self._genres)
         return _csv([(*who, answer.duration_s, answer.windows, answer.genre, *shares, *doubts)])
 

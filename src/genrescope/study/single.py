@@ -47,6 +47,9 @@ class Trained:
 def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
     """Open a corpus table, or index a folder that holds one folder per genre.
 
+    Of a folder every clip of every file is used: the windows of a whole file vote when it is
+    predicted, so the doubt is calibrated on such votes, and openings alone say little of a song.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -65,7 +68,12 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
         clips = corpus.clips.assign(genre=pd.Series(genres, dtype="str", index=corpus.clips.index))
         return Corpus(**{**vars(corpus), "clips": clips})
     return index_corpus(
-        "folder", path, name="corpus", culture="unknown", taxonomy=taxonomy, options={}
+        "folder",
+        path,
+        name="corpus",
+        culture="unknown",
+        taxonomy=taxonomy,
+        options={"segments": "all"},
     )
 
 
