@@ -58,7 +58,7 @@ def test_audio_that_does_not_open_and_audio_without_a_label_are_failures(
     found = {Path(row.path).name: row.kind for row in corpus.failures.itertuples()}
     assert found == {
         "stray.wav": "label-missing", "empty.mp3": "unreadable", "text.wav": "unreadable",
-        "tune.m4a": "unreadable", "gone.wav": "unreadable",
+        "tune.m4a": "undecodable", "gone.wav": "unreadable",
     }  # fmt: skip
 
 

@@ -85,6 +85,23 @@ def test_a_table_is_read_by_people():
     )
 
 
+@pytest.mark.parametrize(
+    ("doubt", "told"),
+    [
+        (Doubt(("Rock",), 0.9, 0.4, False), "(90% sure: Rock)"),
+        (
+            Doubt(("Blues", "Rock"), 0.95, 0.4, False, enough=False),
+            "(calibrated on too few recordings to be 95% sure of anything)",
+        ),
+        (None, "(could also be Blues)"),
+    ],
+)
+def test_a_line_says_how_sure_it_is(doubt, told):
+    answer = Answer("a.mp3", "a@1", 221.0, 44, 0, "Rock", {"Blues": 0.4, "Rock": 0.6}, doubt)
+    layout = create_layout("table", paths=["a.mp3"], models=["a@1"], genres=GENRES, timeline=False)
+    assert layout.text(answer) == f"a.mp3  Rock 0.60  {told}  3:41, 44 windows\n"
+
+
 def test_nothing_is_laid_out_too():
     empty = create_layout("json", paths=[], models=["a@1"], genres=GENRES, timeline=False)
     assert json.loads(empty.start() + empty.end()) == []

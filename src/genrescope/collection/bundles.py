@@ -17,7 +17,8 @@ REPORT = "report.html"
 
 def is_bundle(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a folder that says it is a bundle."""
-    return (Path(path) / DESCRIPTION).is_file()
+    # Whatever it is, a link or a pipe: whether it may be read is checked where it is.
+    return os.path.lexists(Path(path) / DESCRIPTION)
 
 
 def default_bundles() -> list[Path]:
