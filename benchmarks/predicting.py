@@ -9,8 +9,9 @@ goes on. Models are of the study's size, trained on labels that mean nothing.
 
     python benchmarks/predicting.py [--files 2000] [--rounds 3] [--folder FOLDER] [--only linear]
 
-On a machine that other programs use, look at the processor time. `--rounds 0` leaves throughput
-out.
+Then both go over some shards in one process, in turn, so that a machine whose speed changes by the
+minute does not decide. On a machine that other programs use, look at the processor time. `--rounds
+0` leaves the whole commands out.
 """
 
 import argparse
@@ -37,11 +38,17 @@ from machine import describe_machine, real_clips
 from store import memory_of
 
 from genrescope.audio.decode import decode
+from genrescope.collection.listing import list_sounds
+from genrescope.collection.predicting import Shard, cut_shards, name_models, predict_shard
 from genrescope.corpora.synthetic import write_synthetic
+from genrescope.errors import AudioError
 from genrescope.features.vector import extract, feature_names
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.models.bundle_info import read_info
+from genrescope.models.inputs import Need, inputs_from_file
 from genrescope.models.predictor import Predictor
+from genrescope.parallel import map_processes
 from genrescope.settings import AudioSettings, FeatureSettings
 
 RATE = 22050
@@ -50,31 +57,24 @@ BROKEN_EVERY = 20
 SETS = {"linear": "extended", "forest": "paper", "boosting": "paper"}
 POLL_S = 0.2
 
-RIVAL = """
-import sys
-from genrescope.collection.listing import list_sounds
-from genrescope.collection.predicting import cut_shards, name_models
-from genrescope.errors import AudioError
-from genrescope.models.bundle_info import read_info
-from genrescope.models.inputs import Need, inputs_from_file
-from genrescope.parallel import map_processes
+SHARDS_IN_TURN = 8
 
-def extract(shard):
+
+def extract_alone(shard: Shard) -> int:
+    """The rival: decode a shard's files and extract what its first model takes."""
     info = read_info(shard.models[0].folder)
     need = Need(info.audio, info.features, info.input)
     for path in shard.files:
-        try:
-            for part in inputs_from_file(path, [need]):
+        with suppress(AudioError):
+            for _ in inputs_from_file(path, [need]):
                 pass
-        except AudioError:
-            pass
     return len(shard.files)
 
-if __name__ == "__main__":
-    bundle, folder, workers = sys.argv[1:]
+
+def run_rival(bundle: str, folder: str, workers: int) -> None:
+    """The rival over a collection, in a process of its own."""
     shards = cut_shards(name_models([bundle])[0], list_sounds([folder]))
-    sum(map_processes(extract, shards, workers=int(workers)))
-"""
+    sum(map_processes(extract_alone, shards, workers=workers))
 
 
 def recordings(folder: Path) -> list[Path]:
@@ -177,10 +177,10 @@ def bare_model_s(bundle: Path, out: Path) -> float:
 
 
 def throughput(bundle: Path, collection: Path, made: Path, arguments: argparse.Namespace) -> None:
-    script, out = made / "rival.py", made / "out.csv"
-    script.write_text(RIVAL)
+    out = made / "out.csv"
     named = [str(path) for path in sorted(collection.iterdir())]
-    rival = [sys.executable, str(script), str(bundle), str(collection), str(arguments.workers)]
+    rival = [sys.executable, __file__, "--rival", str(bundle), str(collection)]
+    rival += ["--workers", str(arguments.workers)]
     ours, theirs = [], []
     for _ in range(arguments.rounds):
         theirs.append(watch(rival, []))
@@ -189,7 +189,7 @@ def throughput(bundle: Path, collection: Path, made: Path, arguments: argparse.N
         for ran in (theirs[-1], ours[-1]):
             if ran.code:
                 raise RuntimeError(ran.said)
-    print(f"  {bundle.name}, {collection.name} files:")
+    print(f"  {bundle.name}, {collection.name} files, whole commands:")
     for what, taken in (("wall", "wall_s"), ("processor", "cpu_s")):
         a, b = ([getattr(ran, taken) for ran in runs] for runs in (theirs, ours))
         ratios = [x / y for x, y in zip(a, b, strict=True)]
@@ -199,6 +199,27 @@ def throughput(bundle: Path, collection: Path, made: Path, arguments: argparse.N
             f"[{min(ratios):.2f}, {max(ratios):.2f}]"
         )
     print(f"    the model alone: {bare_model_s(bundle, out):.1f} s")
+
+
+def in_turn(bundle: Path, collection: Path) -> None:
+    """Both over the same shards in this process, in turn: neither starting nor loading counts."""
+    models, _ = name_models([bundle])
+    files = list_sounds([collection])
+    shards = cut_shards(models, files)[: SHARDS_IN_TURN + 1]
+    ratios = []
+    for shard in shards:
+        taken = []
+        for work in (extract_alone, predict_shard):
+            start = time.process_time()
+            work(shard)
+            taken.append(time.process_time() - start)
+        ratios.append(taken[0] / taken[1])
+    ratios = ratios[1:]  # the first loads the model
+    print(
+        f"    in one process, {len(ratios)} shards of {len(shards[0].files)} files: throughput "
+        f"{statistics.median(ratios):.2f} of decoding and extraction "
+        f"[{min(ratios):.2f}, {max(ratios):.2f}]"
+    )
 
 
 def with_broken(collection: Path, folder: Path) -> tuple[list[Path], Counter[str]]:
@@ -266,17 +287,25 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps the files for the next time")
     parser.add_argument("--lengths", choices=sorted(LENGTHS_S), nargs="*", default=[*LENGTHS_S])
     parser.add_argument("--only", choices=sorted(SETS), nargs="*", default=sorted(SETS))
+    parser.add_argument("--rival", nargs=2, metavar=("BUNDLE", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.rival:
+        run_rival(*arguments.rival, arguments.workers)
+        return
     print(describe_machine("numpy", "soundfile", "scikit-learn", "xgboost-cpu"))
     print(f"{arguments.files} files, {arguments.workers} processes, {arguments.rounds} rounds")
     with TemporaryDirectory(prefix="genrescope-benchmark-") as temporary:
         made = Path(temporary)
         kept = arguments.folder or made
         sources = recordings(kept)
-        for kind in arguments.only if arguments.rounds else ():
+        for kind in arguments.only:
             for length in arguments.lengths:
                 write_collection(kept / length, sources, arguments.files, length)
-                throughput(train(kept, kind), kept / length, made, arguments)
+                bundle = train(kept, kind)
+                if arguments.rounds:
+                    throughput(bundle, kept / length, made, arguments)
+                print(f"  {kind}, {length} files:")
+                in_turn(bundle, kept / length)
         write_collection(kept / "long", sources, arguments.files, "long")
         broken_and_killed(train(kept, "boosting"), kept / "long", made, arguments.workers)
 
