@@ -26,6 +26,7 @@ import httpx
 import numpy as np
 import psutil
 from machine import ONE_THREAD, describe_machine, real_clips
+from threadpoolctl import threadpool_limits
 
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.features.vector import extract
@@ -230,6 +231,7 @@ def describe(name: str, found: Storm, bare: tuple[float, float], spent_s: float)
 def ask_library(bundle: Path, paths: Sequence[Path]) -> tuple[list[Any], tuple[float, float]]:
     """The library's own probabilities, and its wall and processor time for a sound."""
     predictor = Predictor.load(bundle)
+    threadpool_limits(1)  # as in the server's workers: threads of BLAS move the last digits
     predictor.from_file(paths[0])
     start, start_cpu = time.perf_counter(), time.process_time()
     found = [predictor.from_file(path).probabilities.to_dict() for path in paths]
