@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Self
 
 from genrescope.errors import AudioError, RemoteError
 from genrescope.remote import AtHand, at_hand
@@ -35,6 +36,41 @@ def sound_at_hand(path: str | os.PathLike[str]) -> Iterator[AtHand]:
         with remote_sound():
             sound = stack.enter_context(at_hand(path))
         yield sound
+
+
+class LastSound:
+    """The sound file that was asked for last, kept at hand until another one is.
+
+    Examples
+    --------
+    >>> with LastSound() as last:
+    ...     os.fspath(last.sound("a.wav"))
+    'a.wav'
+    """
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._held: AtHand | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def sound(self, path: str) -> AtHand:
+        """A sound file at hand, fetched unless it was the last one.
+
+        Raises
+        ------
+        AudioError, RemoteError
+            As `sound_at_hand` does.
+        """
+        if self._held is None or self._held.name != path:
+            self._held = None
+            self._stack.close()
+            self._held = self._stack.enter_context(sound_at_hand(path))
+        return self._held
 
 
 @contextlib.contextmanager
