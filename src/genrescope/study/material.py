@@ -16,8 +16,8 @@ from genrescope.errors import CorpusError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
 from genrescope.parallel import Workers
-from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.remote import UrlPath, place_of
+from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
 

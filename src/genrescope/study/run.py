@@ -13,8 +13,8 @@ from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
 from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
-from genrescope.remote import UrlPath
 from genrescope.parallel import Workers
+from genrescope.remote import UrlPath
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.guessing import score_guesses
@@ -62,7 +62,11 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, *, out: str | os.PathLike[str], fresh: bool = False, workers: Workers = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> StudyResult:
     """Run a study, or what is not yet finished of it.
 

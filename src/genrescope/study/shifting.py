@@ -56,7 +56,11 @@ class ShiftResult:
 
 
 def run_shift(
-    config: StudyConfig, *, out: str | os.PathLike[str], fresh: bool = False, workers: Workers = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> ShiftResult:
     """Take the drop of every pairing of a study apart, or what is not yet finished of it.
 
@@ -129,8 +133,8 @@ class _Shift:
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         page = self._page()
         self.ledger.prune()
-        address = self.ledger.address
-        return ShiftResult(address, address / page.name, tables[0], tables[1], failures, self.skipped)
+        place = self.ledger.address
+        return ShiftResult(place, place / page.name, tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))
