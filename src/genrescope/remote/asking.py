@@ -37,11 +37,12 @@ def _host(rest: str) -> str:
 
 def _connect(url: str, protocol: str) -> Any:
     import fsspec
+    from fsspec.registry import known_implementations
 
     try:
         filesystem, _ = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        about = fsspec.registry.known_implementations.get(protocol, {})
+        about = known_implementations.get(protocol, {})
         package = str(about.get("class", "")).partition(".")[0]
         hint = f"({about.get('err') or error})"
         if package and package != "fsspec":
