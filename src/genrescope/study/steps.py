@@ -245,7 +245,8 @@ class Ledger:
     def _remove(self, name: str) -> None:
         if self._mirror is not None and not (self.folder / name).exists():
             self._mirror.remove(name)
-        _remove(self.folder, name)
+        else:
+            _remove(self.folder, name)
 
     def prune(self) -> None:
         """Remove what an earlier configuration left: files of steps this run did not visit."""
