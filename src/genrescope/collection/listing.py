@@ -116,7 +116,7 @@ def _expand(named: str) -> Iterator[Listed]:
 
 
 def _address(named: str) -> AudioError:
-    reason = "a playlist names this address; only what is named by you is fetched from a network"
+    reason = "a playlist leads here; it may only name what lies where it lies itself"
     return AudioError(reason, path=named, kind="url")
 
 
@@ -237,6 +237,9 @@ def _entries(content: bytes, playlist: Path | UrlPath) -> Iterator[Listed]:
         path = playlist.parent / entry
         if "\\" in entry and (is_url(path) or not os.path.lexists(path)):
             path = playlist.parent / entry.replace("\\", "/")  # written on Windows
+        if is_url(playlist) and not is_url(path):
+            yield _address(entry)  # of whoever reads the playlist, not of who wrote it
+            continue
         yield str(path)
 
 
