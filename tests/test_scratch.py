@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -52,10 +53,10 @@ def test_what_a_killed_process_left_goes_with_the_next(temporary):
         left, kept = (process.stdout.readline().strip() for process in (killed, alive))
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait(60)
-        assert os.path.exists(left)
+        assert Path(left).exists()
         with scratch_folder():
-            assert not os.path.exists(left)
-            assert os.path.exists(os.path.join(kept, "a.txt"))
+            assert not Path(left).exists()
+            assert Path(kept, "a.txt").exists()
         os.kill(alive.pid, signal.SIGKILL)
     with scratch_folder():
         pass

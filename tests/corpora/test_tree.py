@@ -36,9 +36,9 @@ def sent(root, url):
     return UrlPath(url)
 
 
-def indexed(format, root, meta_genre, **options):
+def indexed(kind, root, meta_genre, **options):
     return index_corpus(
-        format, root, name="toy", culture="Western", taxonomy=meta_genre, options=options
+        kind, root, name="toy", culture="Western", taxonomy=meta_genre, options=options
     )
 
 
@@ -58,7 +58,9 @@ def test_a_tree_behind_a_url_is_walked_like_a_folder(files, memory):
     for root in (files, url):
         tree, failures = open_tree(root), []
         paths = [path.relative_to(root).as_posix() for path in tree.walk(root, failures=failures)]
-        below = [path.relative_to(root).as_posix() for path in tree.walk(root / "rock", failures=[])]
+        below = [
+            path.relative_to(root).as_posix() for path in tree.walk(root / "rock", failures=[])
+        ]
         children = [(path.name, tree.is_folder(path)) for path in tree.children(root)]
         walked.append((paths, below, children, failures))
     assert walked[0] == walked[1]
@@ -66,12 +68,12 @@ def test_a_tree_behind_a_url_is_walked_like_a_folder(files, memory):
     assert ("rock", True) in walked[0][2] and ("beside.wav", False) in walked[0][2]
 
 
-@pytest.mark.parametrize("format", ["folder", "gtzan"])
+@pytest.mark.parametrize("kind", ["folder", "gtzan"])
 @pytest.mark.parametrize("segments", ["start", "all"])
-def test_a_folder_behind_a_url_gives_the_same_clips(files, memory, meta_genre, format, segments):
+def test_a_folder_behind_a_url_gives_the_same_clips(files, memory, meta_genre, kind, segments):
     url = sent(files, memory)
     local, remote = (
-        indexed(format, root, meta_genre, segments=segments) for root in (files, str(url))
+        indexed(kind, root, meta_genre, segments=segments) for root in (files, str(url))
     )
     assert len(remote.clips) == 4 and len(remote.failures) >= 1
     same_but_for_the_place(local, remote, files, url)
@@ -80,7 +82,9 @@ def test_a_folder_behind_a_url_gives_the_same_clips(files, memory, meta_genre, f
 def test_gtzan_is_found_above_and_below_its_root(files, memory, meta_genre):
     url = sent(files, f"{memory}/Data/genres_original")
     whole = indexed("gtzan", memory, meta_genre)
-    assert list(whole.clips["clip_id"]) == list(indexed("gtzan", str(url), meta_genre).clips["clip_id"])
+    assert list(whole.clips["clip_id"]) == list(
+        indexed("gtzan", str(url), meta_genre).clips["clip_id"]
+    )
     assert list(indexed("gtzan", f"{url}/blues", meta_genre).clips["label"]) == ["blues"] * 2
 
 

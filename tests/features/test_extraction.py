@@ -20,11 +20,11 @@ from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError, OutputError, RemoteError
-from genrescope.features import FEATURE_NAMES, extraction, place
+from genrescope.features import FEATURE_NAMES, extraction, making, place
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
-from genrescope.remote import download_file, find_files, write_file
+from genrescope.remote import download_file, find_files, read_file, write_file
 from genrescope.remote import files as remote_files
 from genrescope.settings import AudioSettings, FeatureSettings
 from genrescope.taxonomy import load_taxonomy
@@ -130,7 +130,7 @@ def test_second_call_extracts_nothing(corpus, tmp_path, monkeypatch):
     first = extract_corpus(corpus, tmp_path / "out", workers=1)
     assert first.extracted == 5  # the sixth cannot be opened
     before = content(tmp_path / "out")
-    monkeypatch.setattr(extraction, "make_shard", lambda shard: pytest.fail("computed again"))
+    monkeypatch.setattr(making, "make_shard", lambda shard: pytest.fail("computed again"))
     again = extract_corpus(corpus, tmp_path / "out", workers=1)
     same(first, again)
     assert again.extracted == 0 and content(tmp_path / "out") == before
@@ -264,7 +264,7 @@ def test_altered_clips_are_kept_beside_the_others(corpus, tmp_path, monkeypatch)
     assert altered.clip_ids == plain.clip_ids
     rms = altered.vectors["rms_mean"] / plain.vectors["rms_mean"]
     np.testing.assert_allclose(rms, 10 ** (6 / 20), rtol=1e-4)
-    monkeypatch.setattr(extraction, "make_shard", lambda shard: pytest.fail("computed again"))
+    monkeypatch.setattr(making, "make_shard", lambda shard: pytest.fail("computed again"))
     same(plain, extract_corpus(corpus, tmp_path / "out", workers=1))
     same(altered, extract_corpus(corpus, tmp_path / "out", workers=1, alterations=louder))
 
@@ -310,7 +310,9 @@ def test_sound_behind_a_url_gives_the_same(corpus, tmp_path, memory, monkeypatch
     np.testing.assert_array_equal(found.log_mels, local.log_mels)
     assert found.failures["kind"].tolist() == local.failures["kind"].tolist()
     assert found.failures["reason"].tolist() == local.failures["reason"].tolist()
-    assert set(found.failures["path"]) == {f"{memory}/{name}.wav" for name in ("text", "long", "gone")}
+    assert set(found.failures["path"]) == {
+        f"{memory}/{name}.wav" for name in ("text", "long", "gone")
+    }
     # The clips of one file are read from one copy of it, unless others come between.
     assert sorted(map(os.path.basename, fetched)) == [
         "gone.wav", "long.wav", "long.wav", "short.flac", "text.wav"
@@ -324,9 +326,11 @@ def test_what_could_not_be_had_is_not_stored(corpus, tmp_path, memory, monkeypat
     kind = type(fsspec.filesystem("memory"))
     whole = kind.get_file
     raised = FileNotFoundError()
+    content = read_file(f"{memory}/short.flac")
 
     def fail(self, path, *args, **kwargs):
         if path.endswith("short.flac"):
+            self.rm_file(path)
             raise raised
         return whole(self, path, *args, **kwargs)
 
@@ -336,9 +340,11 @@ def test_what_could_not_be_had_is_not_stored(corpus, tmp_path, memory, monkeypat
     assert found.failures["reason"].iloc[-2] == "there is no such file"
     assert "toy/short.flac@0" not in found.clip_ids
     raised = TimeoutError()
+    write_file(f"{memory}/short.flac", content)
     with pytest.raises(RemoteError, match=r"short\.flac: cannot be reached"):
         extract_corpus(remote, tmp_path / "out", workers=1)
     monkeypatch.setattr(kind, "get_file", whole)
+    write_file(f"{memory}/short.flac", content)
     again = extract_corpus(remote, tmp_path / "out", workers=1)
     assert again.extracted == 1 and "toy/short.flac@0" in again.clip_ids
 

@@ -1,6 +1,5 @@
 """A study whose corpora, store and run directory all lie in a bucket."""
 
-import io
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import yaml
 
 from genrescope.config import load_config
 from genrescope.errors import RemoteError
-from genrescope.remote import exists, find_files, read_file, remove_file, upload_folder
+from genrescope.remote import exists, find_files, read_file, upload_folder
 from genrescope.study import mirror
 from genrescope.study.run import run_study
 
@@ -45,9 +44,7 @@ def config(tmp_path):
     def write(root, name="study", **changes):
         content = {
             "name": name,
-            "corpora": {
-                corpus: {"format": "folder", "root": f"{root}/{corpus}"} for corpus in ("west", "east")
-            },
+            "corpora": {c: {"format": "folder", "root": f"{root}/{c}"} for c in ("west", "east")},
             "models": {"forest": {"n_estimators": 10}},
             "evaluation": {"n_resamples": 100},
             "explanations": {
@@ -83,9 +80,9 @@ def here(corpora, tmp_path_factory):
 
 
 def files(folder):
-    return {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    } - {".steps/lock"}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {
+        ".steps/lock"
+    }
 
 
 def same(here, url):
@@ -167,15 +164,10 @@ def test_a_bucket_that_vanishes_ends_the_run_in_a_sentence(
 
 
 def test_commands_say_in_a_sentence_what_cannot_be_reached(bucket, config, watched):
-    found = subprocess.run(
-        [sys.executable, "-m", "genrescope", "study", str(config("s3://no-such-bucket/music"))]
-        + ["--out", f"{bucket}/runs/x"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 1
-    assert found.stderr.splitlines()[-1] == (
+    with start(config("s3://no-such-bucket/music"), f"{bucket}/runs/x") as process:
+        _, noted = process.communicate()
+    assert process.returncode == 1
+    assert noted.splitlines()[-1] == (
         "error: s3://no-such-bucket/music/west: there is no such bucket"
     )
     assert not exists(f"{bucket}/runs/x/.lock.json")

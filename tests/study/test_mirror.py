@@ -89,14 +89,19 @@ def test_what_a_run_no_longer_writes_goes(memory, file):
 
 def test_a_step_that_fails_leaves_what_was_finished(memory):
     run(memory)
-    with pytest.raises(KeyboardInterrupt), Ledger(memory) as ledger:
 
-        def fail():
-            (ledger.folder / "out").mkdir()
-            (ledger.folder / "out/a.txt").write_text("half")
-            raise KeyboardInterrupt
+    def stopped():
+        with Ledger(memory) as ledger:
 
-        ledger.run("step", 2, [ledger.folder / "out/a.txt"], fail)
+            def fail():
+                (ledger.folder / "out").mkdir()
+                (ledger.folder / "out/a.txt").write_text("half")
+                raise KeyboardInterrupt
+
+            ledger.run("step", 2, [ledger.folder / "out/a.txt"], fail)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     assert read_file(f"{memory}/out/a.txt") == b"done"
     assert run(memory)[1] == []
 
@@ -146,7 +151,9 @@ def test_two_runs_cannot_work_in_one_folder(memory, temporary):
 
 def held_by(url, **changes):
     lock = RemoteLock(UrlPath(url))
-    write_file(f"{url}/{remote_lock.LOCK}", json.dumps(json.loads(lock._content()) | changes).encode())
+    write_file(
+        f"{url}/{remote_lock.LOCK}", json.dumps(json.loads(lock._content()) | changes).encode()
+    )
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(memory):
@@ -180,13 +187,18 @@ def test_the_lock_of_another_machine_is_believed_until_it_is_not_renewed(memory,
 
 def test_a_run_ends_when_its_folder_was_taken_over(memory, monkeypatch):
     monkeypatch.setattr(remote_lock, "RENEWED_S", 0.01)
-    with pytest.raises(OutputError, match="has taken this folder over"), Ledger(memory) as ledger:
-        first = read_file(f"{memory}/{remote_lock.LOCK}")
-        while read_file(f"{memory}/{remote_lock.LOCK}") == first:
-            pass  # it is renewed
-        held_by(memory, host="elsewhere")
-        ledger._mirror._lock._thread.join(30)
-        ledger.run("step", 1, [], lambda: None)
+
+    def lost():
+        with Ledger(memory) as ledger:
+            first = read_file(f"{memory}/{remote_lock.LOCK}")
+            while read_file(f"{memory}/{remote_lock.LOCK}") == first:
+                pass  # it is renewed
+            held_by(memory, host="elsewhere", token="of another run")
+            ledger._mirror._lock._thread.join(30)
+            ledger.run("step", 1, [], lambda: None)
+
+    with pytest.raises(OutputError, match="has taken this folder over"):
+        lost()
     assert b"elsewhere" in read_file(f"{memory}/{remote_lock.LOCK}")
 
 
@@ -200,5 +212,8 @@ def test_a_folder_is_replaced_by_what_was_written(memory, tmp_path):
                 Path(folder / name).write_text(name)
         assert names(f"{memory}/out") == given
     write_file(f"{memory}/other/x", b"")
-    with pytest.raises(OutputError, match="something else"), written_to(f"{memory}/other", last="i"):
+    with (
+        pytest.raises(OutputError, match="something else"),
+        written_to(f"{memory}/other", last="i"),
+    ):
         pass

@@ -6,6 +6,7 @@ from genrescope.remote.details import (
     exists,
     file_detail,
     find_files,
+    forget,
     is_folder,
     look_up,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "exists",
     "file_detail",
     "find_files",
+    "forget",
     "is_folder",
     "is_url",
     "look_up",
