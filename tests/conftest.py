@@ -1,4 +1,8 @@
 import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +26,59 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("GENRESCOPE_DATA names no folder of real data")
     return Path(folder)
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """A folder behind a URL, in the memory of this process."""
+    import fsspec
+
+    url = f"memory://{uuid.uuid4().hex}"
+    yield url
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of an S3-compatible server, known to this process and those it starts."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        yield f"http://{host}:{port}"
+        s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> str:
+    """The URL of an empty bucket on that server."""
+    import fsspec
+
+    name = f"test-{uuid.uuid4().hex}"
+    fsspec.filesystem("s3").mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where whatever is left of a run would lie, but for its output: nothing may."""
+    # Not below tmp_path: the paths of sockets are short.
+    folder = Path(tempfile.mkdtemp(prefix="watched-"))
+    for name in ("TMPDIR", "XDG_CACHE_HOME", "HOME"):
+        (folder / name).mkdir()
+        monkeypatch.setenv(name, str(folder / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "TMPDIR"))
+    # matplotlib keeps a list of the system's fonts for whoever runs it.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    yield folder
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    shutil.rmtree(folder)
+    assert left == []

@@ -1,25 +1,34 @@
 """Commands that ask trained models about sound files: which genre, and why."""
 
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Workers, say, say_failures, share
+from genrescope.cli.console import (
+    Scheduler,
+    Workers,
+    local_path,
+    place,
+    say,
+    say_failures,
+    share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.collection.listing import Listed
     from genrescope.errors import GenrescopeError
+    from genrescope.remote import UrlPath
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="[BUNDLE...] AUDIO",
         help="Trained models first, where not the demo's; then sound files, folders, quoted "
-        "patterns, playlists (.m3u), or - for a list on standard input.",
+        "patterns, playlists (.m3u), URLs of these, or - for a list on standard input.",
         show_default=False,
     ),
 ]
@@ -31,7 +40,14 @@ def predict(
         str, typer.Option(help="table, csv, json or jsonl.")
     ] = "table",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A file; a run that is killed goes on.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=local_path,
+            metavar="PATH",
+            help="A file; a run that is killed goes on.",
+        ),
     ] = None,
     exists: Annotated[
         str, typer.Option(help="Where -o is there: fail, skip what it answers for, or overwrite.")
@@ -41,10 +57,12 @@ def predict(
         float, typer.Option(help="Of the prediction sets, where a model was calibrated.")
     ] = 0.9,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Label sound files, with the probability of every genre."""
     from genrescope.collection.predicting import Wanted, name_models, predict_files
     from genrescope.collection.prediction_file import EXISTS, write_predictions
+    from genrescope.dask_workers import open_workers
     from genrescope.errors import GenrescopeError
     from genrescope.progress import progress
     from genrescope.report.layouts import FORMATS, create_layout
@@ -55,16 +73,17 @@ def predict(
     models, genres = name_models(bundles)
     wanted = Wanted(timeline, coverage)
     if out is not None:
-        done = write_predictions(
-            out,
-            models,
-            files,
-            format=format,
-            genres=genres,
-            wanted=wanted,
-            exists=exists,
-            workers=workers,
-        )
+        with open_workers(scheduler, workers) as used:
+            done = write_predictions(
+                out,
+                models,
+                files,
+                format=format,
+                genres=genres,
+                wanted=wanted,
+                exists=exists,
+                workers=used,
+            )
         if done.kept:
             say(f"{done.kept:,} files were in {out} before and stay as they are")
         if done.resumed:
@@ -81,8 +100,11 @@ def predict(
     )
     failures = []
     typer.echo(layout.start(), nl=False)
-    with progress(len(files), "predicting", unit="files") as bar:
-        for outcome in predict_files(models, files, wanted=wanted, workers=workers):
+    with (
+        open_workers(scheduler, workers) as used,
+        progress(len(files), "predicting", unit="files") as bar,
+    ):
+        for outcome in predict_files(models, files, wanted=wanted, workers=used):
             bar.advance()
             if isinstance(outcome, GenrescopeError):
                 failures.append(outcome)
@@ -95,7 +117,16 @@ def predict(
 
 def explain(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for pages, pictures, sounds.")],
+    out: Annotated[
+        PurePath,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=place,
+            metavar="PATH",
+            help="Folder or URL for pages, pictures, sounds.",
+        ),
+    ],
     target: Annotated[
         str | None, typer.Option(help="The genre to ask about [the one that is heard].")
     ] = None,
@@ -136,7 +167,9 @@ def explain(
     say_failures(failures, of=len(files))
 
 
-def models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
+def models_and_files(
+    inputs: list[str], *, addresses: bool = True
+) -> "tuple[list[Path | UrlPath], list[Listed]]":
     """Divide the arguments into models and sounds; say which model answers where none is named."""
     from genrescope.collection.bundles import choose_bundles
     from genrescope.collection.listing import list_sounds
@@ -146,7 +179,7 @@ def models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
         raise typer.BadParameter("models are named, but no sound to ask them about")
     if chosen.note:
         say(chosen.note)
-    return chosen.bundles, list_sounds(chosen.sounds)
+    return chosen.bundles, list_sounds(chosen.sounds, addresses=addresses)
 
 
 def one_of(value: str, known: "Sequence[str]") -> None:

@@ -1,7 +1,7 @@
 """What the commands share: their common options, how they speak, how they end."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,12 @@ FAILED, SOME_FAILED = 1, 3
 LISTED_FAILURES = 20
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all usable cores if unset.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Dask scheduler to work on, tcp://... or tls://...; or dask, started on this machine."
+    ),
+]
 TaxonomyName = Annotated[
     str, typer.Option(help="meta-genre, labels (each label a genre), another name, or a .yaml.")
 ]
@@ -25,6 +31,21 @@ FeatureSet = Annotated[
     str, typer.Option("--features", help="paper (75 features) or extended (182).")
 ]
 Group = Annotated[str, typer.Option(help="What never crosses a split: artist, track or none.")]
+
+
+def place(text: str) -> PurePath:
+    """A path of this machine or a URL, from the command line."""
+    from genrescope.remote import place_of
+
+    return place_of(text)
+
+
+def local_path(text: str) -> Path:
+    """A path of this machine, from the command line; a URL is wrong usage."""
+    found = place(text)
+    if not isinstance(found, Path):
+        raise typer.BadParameter(f"{text} is an address; a path of this machine is needed")
+    return found
 
 
 def share(value: Any) -> str:
@@ -56,7 +77,7 @@ def say_failures(
         raise typer.Exit(SOME_FAILED if len(failures) < of else FAILED)
 
 
-def list_failures(failures: "pd.DataFrame", table: Path | None) -> None:
+def list_failures(failures: "pd.DataFrame", table: PurePath | None) -> None:
     """Name what failed on standard error and leave with exit code 3; return where all is well."""
     if failures.empty:
         return

@@ -1,18 +1,21 @@
 """Commands that run a whole study."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Workers, list_failures, say, share
+from genrescope.cli.console import Scheduler, Workers, list_failures, place, say, share
 
 if TYPE_CHECKING:
     from genrescope.study.run import StudyResult
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/demo"),
+    out: Annotated[
+        PurePath,
+        typer.Option(parser=place, metavar="PATH", help="The run directory, a folder or a URL."),
+    ] = Path("runs/demo"),
     workers: Workers = None,
 ) -> None:
     """Run the whole study on the two built-in corpora, which are synthetic."""
@@ -25,32 +28,48 @@ def demo(
 
 def study(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
-    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME].")] = None,
+    out: Annotated[
+        PurePath | None,
+        typer.Option(
+            parser=place, metavar="PATH", help="The run directory, a folder or a URL [runs/NAME]."
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Train and test every model on every pairing of corpora, explain, and write the report."""
-    _study(config, out=out, fresh=fresh, workers=workers)
+    _study(config, out=out, fresh=fresh, workers=workers, scheduler=scheduler)
 
 
 def shift(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
-    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME-shift].")] = None,
+    out: Annotated[
+        PurePath | None,
+        typer.Option(
+            parser=place,
+            metavar="PATH",
+            help="The run directory, a folder or a URL [runs/NAME-shift].",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Say why a source does not carry over to a target, step by step, and what helps."""
     from genrescope.config import load_config
+    from genrescope.dask_workers import open_workers
     from genrescope.report.ladders import ladder_sentences
     from genrescope.study.shifting import run_shift
 
     loaded = load_config(config)
     folder = out or Path("runs") / f"{loaded.name}-shift"
-    result = run_shift(loaded, out=folder, fresh=fresh, workers=workers)
+    with open_workers(scheduler, workers) as used:
+        result = run_shift(loaded, out=folder, fresh=fresh, workers=used)
     keys = ["model", "source", "target"]
     for (model, source, target), ladder in result.ladders.groupby(keys, sort=False):
         typer.echo(f"{model}, {source} → {target}:")
@@ -62,13 +81,22 @@ def shift(
     list_failures(result.failures, result.folder / "failures.csv")
 
 
-def _study(config: Path, *, out: Path | None, fresh: bool, workers: int | None) -> None:
+def _study(
+    config: Path,
+    *,
+    out: PurePath | None,
+    fresh: bool,
+    workers: int | None,
+    scheduler: str | None = None,
+) -> None:
     from genrescope.config import load_config
+    from genrescope.dask_workers import open_workers
     from genrescope.study.run import run_study
 
     loaded = load_config(config)
     folder = out or Path("runs") / loaded.name
-    result = run_study(loaded, out=folder, fresh=fresh, workers=workers)
+    with open_workers(scheduler, workers) as used:
+        result = run_study(loaded, out=folder, fresh=fresh, workers=used)
     _print_results(result)
     list_failures(result.failures, result.folder / "failures.csv")
 

@@ -11,9 +11,11 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.corpora.recording import Recording, recording_of
 from genrescope.files import sha256_json, write_json
+from genrescope.parallel import Workers
 from genrescope.shift.confounds import CHANGES, Change, Side, changes_between
 from genrescope.shift.ladder import REST
 from genrescope.study.laddering import UNSEEN, Fold, climb_pair
+from genrescope.study.material import STORE
 from genrescope.study.pool import Pool
 from genrescope.study.steps import Ledger
 
@@ -54,7 +56,7 @@ class LadderSteps:
         Of the run directory.
     genres : sequence of str
         In display order.
-    workers : int or None
+    workers : Workers
         Processes that extract.
     log_mels : bool
         Whether a model needs spectrograms.
@@ -63,7 +65,7 @@ class LadderSteps:
     config: StudyConfig
     ledger: Ledger
     genres: Sequence[str]
-    workers: int | None
+    workers: Workers
     log_mels: bool
 
     @property
@@ -184,7 +186,7 @@ class LadderSteps:
                         pool.altered,
                         tuple(made),
                         config=self.config,
-                        out=self.out,
+                        store=self.config.store or str(self.ledger.address / STORE),
                         workers=self.workers,
                         log_mels=self.log_mels,
                     ),

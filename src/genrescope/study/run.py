@@ -1,6 +1,7 @@
 """Run a study: index, extract, split, train, test every pairing, explain, report."""
 
 import functools
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
 from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
+from genrescope.parallel import Workers
+from genrescope.remote import UrlPath
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.guessing import score_guesses
@@ -33,9 +36,9 @@ class StudyResult:
 
     Attributes
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or UrlPath
         The run directory.
-    report : pathlib.Path
+    report : pathlib.Path or UrlPath
         Its report.
     results : DataFrame
         A row per model, source, target, evaluated part and seed, as `results.csv` has them.
@@ -49,8 +52,8 @@ class StudyResult:
         Steps that were computed now, not found finished.
     """
 
-    folder: Path
-    report: Path
+    folder: Path | UrlPath
+    report: Path | UrlPath
     results: pd.DataFrame
     failures: pd.DataFrame
     skipped: list[dict[str, str | None]]
@@ -59,7 +62,11 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: int | None = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> StudyResult:
     """Run a study, or what is not yet finished of it.
 
@@ -67,12 +74,12 @@ def run_study(
     ----------
     config : StudyConfig
         From `load_config`, or built in Python.
-    out : pathlib.Path
-        The run directory.
+    out : path-like
+        The run directory, a folder or a URL.
     fresh : bool
         Compute everything again.
-    workers : int, optional
-        Processes for extraction; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------
@@ -84,6 +91,8 @@ def run_study(
         Where the configuration or a corpus cannot be used at all.
     OutputError
         Where the run directory cannot be written, or another run is at work in it.
+    RemoteError
+        Where a URL cannot be reached; what was finished before stays.
     """
     inputs = model_inputs(config)
     taxonomy = load_taxonomy(config.taxonomy)
@@ -97,7 +106,7 @@ class _Study:
     taxonomy: Taxonomy
     inputs: dict[str, str]
     ledger: Ledger
-    workers: int | None
+    workers: Workers
     started: str = field(default_factory=now)
     skipped: list[dict[str, str | None]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -166,8 +175,8 @@ class _Study:
         )
         self.ledger.prune()
         return StudyResult(
-            self.out,
-            report,
+            self.ledger.address,
+            self.ledger.address / report.name,
             results,
             failures,
             self.skipped,
@@ -227,6 +236,7 @@ class _Study:
                 features=config.features,
                 seed=seed,
                 n_resamples=config.evaluation.n_resamples,
+                workers=self.workers,
             )
             inputs = {
                 "model": config.models[name].model_dump(exclude={"seeds"}),

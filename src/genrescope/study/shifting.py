@@ -1,6 +1,7 @@
 """Why a source does not carry over to a target, and what helps: what `genrescope shift` runs."""
 
 import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
 from genrescope.files import sha256_file, write_json
+from genrescope.parallel import Workers
+from genrescope.remote import UrlPath
 from genrescope.report.shift_page import write_shift_page
 from genrescope.study.causes import find_causes, find_moved
 from genrescope.study.ladder_steps import Alike, LadderSteps
@@ -30,9 +33,9 @@ class ShiftResult:
 
     Attributes
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or UrlPath
         The run directory.
-    page : pathlib.Path
+    page : pathlib.Path or UrlPath
         The page that shows it.
     ladders : DataFrame
         `model`, `source`, `target`, then the columns of `shift.ladder.climb`.
@@ -44,8 +47,8 @@ class ShiftResult:
         What was left out, each with its `reason`.
     """
 
-    folder: Path
-    page: Path
+    folder: Path | UrlPath
+    page: Path | UrlPath
     ladders: pd.DataFrame
     repairs: pd.DataFrame
     failures: pd.DataFrame
@@ -53,19 +56,23 @@ class ShiftResult:
 
 
 def run_shift(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: int | None = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> ShiftResult:
     """Take the drop of every pairing of a study apart, or what is not yet finished of it.
 
     Parameters
     ----------
     config : StudyConfig
-    out : pathlib.Path
-        The run directory, not that of the study.
+    out : path-like
+        The run directory, a folder or a URL, not that of the study.
     fresh : bool
         Compute everything again.
-    workers : int, optional
-        Processes for extraction; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Raises
     ------
@@ -94,7 +101,7 @@ class _Shift:
     taxonomy: Taxonomy
     inputs: dict[str, str]
     ledger: Ledger
-    workers: int | None
+    workers: Workers
     pairs: list[tuple[str, str]]
     started: str = field(default_factory=now)
     skipped: list[dict[str, str | None]] = field(default_factory=list)
@@ -126,7 +133,8 @@ class _Shift:
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         page = self._page()
         self.ledger.prune()
-        return ShiftResult(self.out, page, tables[0], tables[1], failures, self.skipped)
+        place = self.ledger.address
+        return ShiftResult(place, place / page.name, tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))
@@ -145,7 +153,12 @@ class _Shift:
         network = self.inputs[name] == "log_mels"
         repeats = shift.network_repeats if network else shift.repeats
         folds = functools.partial(
-            cross_folds, settings, pair.home, n_folds=shift.folds, seeds=range(repeats)
+            cross_folds,
+            settings,
+            pair.home,
+            n_folds=shift.folds,
+            seeds=range(repeats),
+            workers=self.workers,
         )
         seen = folds(apart="track") if pair.home.knows_artists else None
         inputs = {"folds": shift.folds, "repeats": repeats}
@@ -174,7 +187,9 @@ class _Shift:
 
     def _moved(self, name: str, pair: Alike) -> None:
         folder = self.out / "moved" / name / pair.folder
-        compute = functools.partial(find_moved, folder, self.config, name, pair.home, pair.away)
+        compute = functools.partial(
+            find_moved, folder, self.config, name, pair.home, pair.away, workers=self.workers
+        )
         inputs = self.steps.inputs(name, pair) | {
             "folds": self.config.shift.folds,
             "shap_clips": self.config.explanations.shap_clips,
