@@ -60,7 +60,15 @@ def find_causes(
     write_json(folder / "causes.json", {"sentences": found.sentences()})
 
 
-def find_moved(folder: Path, config: StudyConfig, name: str, source: Pool, target: Pool) -> None:
+def find_moved(
+    folder: Path,
+    config: StudyConfig,
+    name: str,
+    source: Pool,
+    target: Pool,
+    *,
+    workers: int | None,
+) -> None:
     """Find which features moved and whether the model leans on them, and write it.
 
     Each fold's model, artists apart, explains some of its held-out source clips and as many
@@ -74,6 +82,8 @@ def find_moved(folder: Path, config: StudyConfig, name: str, source: Pool, targe
     name : str
         Of the model, which learns from vectors.
     source, target : Pool
+    workers : int or None
+        Processes that explain; the usable cores where None.
     """
     n_folds, rng = config.shift.folds, np.random.default_rng(config.split.seeds[0])
     settings, at_most = config.models[name], config.explanations.shap_clips // config.shift.folds
@@ -83,8 +93,8 @@ def find_moved(folder: Path, config: StudyConfig, name: str, source: Pool, targe
     for fold, rows in zip(folds, others, strict=False):
         model = fold.fit()
         held = rng.permutation(fold.held)[:at_most]
-        here.append(shap_values(model, source.inputs("vectors", held), workers=None))
-        there.append(shap_values(model, target.inputs("vectors", rows[:at_most]), workers=None))
+        here.append(shap_values(model, source.inputs("vectors", held), workers=workers))
+        there.append(shap_values(model, target.inputs("vectors", rows[:at_most]), workers=workers))
     # A fold whose training clips lack a genre explains other classes than the rest.
     most = max(len(part.classes) for part in here)
     whole = [place for place, part in enumerate(here) if len(part.classes) == most]

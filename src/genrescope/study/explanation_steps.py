@@ -67,7 +67,7 @@ def explanation_steps(
         yield (
             f"explain {what}",
             shap,
-            partial(explain_features, shap, load, members, name=what, **common),
+            partial(explain_features, shap, load, members, name=what, workers=workers, **common),
         )
         if config.explanations.stability_seeds > 1:
             stability = folder / "stability" / name / source

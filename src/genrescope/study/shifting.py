@@ -174,7 +174,15 @@ class _Shift:
 
     def _moved(self, name: str, pair: Alike) -> None:
         folder = self.out / "moved" / name / pair.folder
-        compute = functools.partial(find_moved, folder, self.config, name, pair.home, pair.away)
+        compute = functools.partial(
+            find_moved,
+            folder,
+            self.config,
+            name,
+            pair.home,
+            pair.away,
+            workers=self.workers,
+        )
         inputs = self.steps.inputs(name, pair) | {
             "folds": self.config.shift.folds,
             "shap_clips": self.config.explanations.shap_clips,
