@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from genrescope.explanations.permutation_shap import N_ORDERS, permutation_shap
 from genrescope.explanations.shap_summary import ShapSummary
 from genrescope.explanations.tree_shap import Explained, Vectors, boosting_shap, forest_shap, spread
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, map_processes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -166,7 +166,7 @@ class ShapValues:
         )
 
 
-def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> ShapValues:
+def shap_values(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> ShapValues:
     """Explain a model's answers to feature vectors by Shapley values.
 
     Each kind of model has the method that is exact for it, where there is one (`METHODS`):
@@ -192,7 +192,7 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
         kept. All have values for every class, also where there are two classes only.
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
-    workers : int, optional
+    workers : Workers
         Processes for a forest and for values that are estimated, where the work is long enough
         to pay for them; the usable cores where None. More than one needs a script's
         `if __name__ == "__main__":`. The values do not depend on it.
@@ -232,7 +232,7 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
     )
 
 
-def shap_parts(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Iterator[ShapValues]:
+def shap_parts(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> Iterator[ShapValues]:
     """Explain a model's answers as `shap_values` does, some clips at a time.
 
     Parameters
@@ -269,9 +269,7 @@ def shap_parts(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Itera
         first = last
 
 
-def _explained(
-    model: Any, data: Sequence[pd.DataFrame], workers: int | None
-) -> Iterator[Explained]:
+def _explained(model: Any, data: Sequence[pd.DataFrame], workers: Workers) -> Iterator[Explained]:
     parts = [rows.to_numpy(dtype=np.float32) for rows in data]
     if model.kind == "forest":
         yield from forest_shap(model, parts, workers=workers)
@@ -295,7 +293,7 @@ def _linear(model: Any, vectors: Vectors) -> Explained:
     return Explained(deviations[:, :, np.newaxis] * model.weights_.T, model.intercepts_)
 
 
-def _sampled(model: Any, data: Sequence[pd.DataFrame], workers: int | None) -> Iterator[Explained]:
+def _sampled(model: Any, data: Sequence[pd.DataFrame], workers: Workers) -> Iterator[Explained]:
     of_part = [range(0, max(len(rows), 1), SAMPLED_AT_A_TIME) for rows in data]
     items = (
         rows.iloc[k : k + SAMPLED_AT_A_TIME]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, at_most, map_processes
 
 FloatArray = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ class Explained(NamedTuple):
 
 
 def forest_shap(
-    model: Any, parts: Sequence[Vectors], *, workers: int | None = 1
+    model: Any, parts: Sequence[Vectors], *, workers: Workers = 1
 ) -> Iterator[Explained]:
     """Shapley values of a forest, on the probability scale.
 
@@ -46,7 +46,7 @@ def forest_shap(
     model : ForestClassifier
     parts : sequence of numpy.ndarray [shape=(n, n_features)]
         One part of the clips after the other.
-    workers : int, optional
+    workers : Workers
         As in `spread`.
 
     Yields
@@ -74,21 +74,23 @@ def forest_shap(
         yield Explained(values, baseline)
 
 
-def spread(workers: int | None, n_items: int, *, long: bool) -> int | None:
+def spread(workers: Workers, n_items: int, *, long: bool) -> Workers:
     """Workers for some items of work.
 
     Parameters
     ----------
-    workers : int, optional
-        Processes there may be; the usable cores where not given.
+    workers : Workers
+        Processes there may be; the usable cores where None.
     n_items : int
     long : bool
         Whether the work is long enough to pay for processes; where not, it stays in this one.
+
+    Examples
+    --------
+    >>> spread(8, 3, long=True), spread(8, 3, long=False)
+    (3, 1)
     """
-    if not long:
-        return 1
-    workers = cpu_count() if workers is None else workers
-    return min(workers, n_items) if isinstance(workers, int) else workers
+    return at_most(workers, n_items) if long else 1
 
 
 class _Work(NamedTuple):

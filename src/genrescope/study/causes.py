@@ -10,6 +10,7 @@ from genrescope.config import StudyConfig
 from genrescope.errors import TrainingError
 from genrescope.explanations.shapley import ShapValues, shap_values
 from genrescope.files import write_csv, write_json
+from genrescope.parallel import Workers
 from genrescope.shift.decomposition import decompose_shift
 from genrescope.shift.explanation_shift import explanation_shift
 from genrescope.shift.feature_shift import feature_shift
@@ -67,7 +68,7 @@ def find_moved(
     source: Pool,
     target: Pool,
     *,
-    workers: int | None,
+    workers: Workers,
 ) -> None:
     """Find which features moved and whether the model leans on them, and write it.
 
@@ -82,14 +83,16 @@ def find_moved(
     name : str
         Of the model, which learns from vectors.
     source, target : Pool
-    workers : int or None
-        Processes that explain; the usable cores where None.
+    workers : Workers
+        Processes; the usable cores where None.
     """
     n_folds, rng = config.shift.folds, np.random.default_rng(config.split.seeds[0])
     settings, at_most = config.models[name], config.explanations.shap_clips // config.shift.folds
     others = np.array_split(rng.permutation(len(target.clips)), n_folds)
     here, there = [], []
-    folds = cross_folds(settings, source, apart="artist", n_folds=n_folds, seeds=[0])
+    folds = cross_folds(
+        settings, source, apart="artist", n_folds=n_folds, seeds=[0], workers=workers
+    )
     for fold, rows in zip(folds, others, strict=False):
         model = fold.fit()
         held = rng.permutation(fold.held)[:at_most]

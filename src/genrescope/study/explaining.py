@@ -20,6 +20,7 @@ from genrescope.explanations.words import languages, load_language
 from genrescope.figures import save_figure, shap_figure
 from genrescope.files import atomic_path, write_csv, write_json
 from genrescope.models.bundle import Bundle
+from genrescope.parallel import Workers
 from genrescope.study.material import Material
 from genrescope.study.training import gather, pick
 
@@ -47,7 +48,7 @@ def explain_features(
     genres: Sequence[str],
     seed: int,
     config: StudyConfig,
-    workers: int | None,
+    workers: Workers,
 ) -> dict[str, Any]:
     """Write the SHAP values of a model of vectors on its source's held-out clips.
 
@@ -70,8 +71,8 @@ def explain_features(
     seed : int
         Of the split, and of the draw where there are more clips than are to be explained.
     config : StudyConfig
-    workers : int or None
-        Processes; the usable cores where None and the work is long enough to pay for them.
+    workers : Workers
+        Processes, where the work is long enough to pay for them; the usable cores where None.
 
     Returns
     -------
