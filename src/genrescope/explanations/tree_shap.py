@@ -69,7 +69,7 @@ def forest_shap(
         for grove in groves:
             of_grove = next(found)
             share = len(grove) / len(trees)
-            values += of_grove.values * share  # noqa: PD011
+            values += of_grove.values * share
             baseline += of_grove.baseline * share
         yield Explained(values, baseline)
 
