@@ -354,7 +354,7 @@ def made():
         [[[1.0, -1.0], [0.0, 0.5]], [[-3.0, 1.0], [0.0, 0.5]], [[2.0, -1.0], [0.0, -0.5]]]
     )
     data = pd.DataFrame({"tempo": [1.0, 2.0, 3.0], "rms": [4.0, 5.0, 6.0]}, index=["x", "y", "z"])
-    answers = values.sum(axis=1) + [0.25, 0.75]
+    answers = values.sum(axis=1) + np.array([0.25, 0.75])
     return ShapValues(values, np.array([0.25, 0.75]), data, ("slow", "fast"), answers, "margin")
 
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from genrescope.errors import ClusterError, ConfigError
+from genrescope.errors import ClusterError, ConfigError, GenrescopeError
 from genrescope.parallel import RemoteWorkers, Workers
 
 MEMORY = "GENRESCOPE_MEMORY"  # bytes a training process may take, in the environment
@@ -82,7 +82,9 @@ def _memory() -> float:
     if workers is not None:
         known = workers.client.scheduler_info(n_workers=-1)["workers"].values()
         # Dask states 0 for workers without a limit.
-        return float(min((one["memory_limit"] or float("inf") for one in known), default="inf"))
+        return float(
+            min((one["memory_limit"] or float("inf") for one in known), default=float("inf"))
+        )
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError, ValueError):
         limits.append(int(CGROUP.read_text()))
@@ -104,16 +106,31 @@ def trees_on_workers() -> Iterator[None]:
         return
     import joblib
 
+    with (
+        cluster_errors(workers, "grow the trees"),
+        joblib.parallel_config(_joblib_backend(workers.client)),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def cluster_errors(workers: RemoteWorkers, task: str) -> Iterator[None]:
+    """Turn whatever fails inside the block into a `ClusterError`: what is trained on was checked.
+
+    Parameters
+    ----------
+    workers : RemoteWorkers
+    task : str
+        What they were to do, as a verb with its object.
+    """
     try:
-        with joblib.parallel_config(_joblib_backend(workers.client)):
-            yield
-    except ClusterError:
+        yield
+    except GenrescopeError:
         raise
     except Exception as error:
-        # What is trained on was checked before: only the cluster can fail.
         raise ClusterError(
-            f"the cluster at {workers.address} could not grow the trees ({type(error).__name__}: "
-            f"{error}); what is finished stays: run again to go on"
+            f"the cluster at {workers.address} could not {task} ({type(error).__name__}: {error}); "
+            "what is finished stays: run again to go on"
         ) from error
 
 
@@ -131,7 +148,7 @@ class _Broadcasting:
 
 
 def _joblib_backend(client: Any) -> Any:
-    """joblib's Dask backend, which would wait for ever where Dask gives up on a piece of work."""
+    """Joblib's Dask backend; by itself it waits for ever where Dask gives up on a piece of work."""
     from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):  # type: ignore[misc]
@@ -141,7 +158,12 @@ def _joblib_backend(client: Any) -> Any:
             else:
                 job = concurrent.futures.Future()
                 job.set_exception(ClusterError("the scheduler was lost"))
-            job.add_done_callback(lambda done: done.exception() and callback(done.exception()))
+            job.add_done_callback(lambda done: _tell(done.exception(), callback))
             return job
 
     return Backend(client=_Broadcasting(client))
+
+
+def _tell(error: BaseException | None, callback: Callable[[Any], None]) -> None:
+    if error is not None:
+        callback(error)
