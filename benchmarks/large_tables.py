@@ -92,8 +92,8 @@ def differences(one: np.ndarray, other: np.ndarray, y: np.ndarray) -> str:
     right = [(p.argmax(axis=1) == codes).mean() for p in (one, other)]
     changed = (one.argmax(axis=1) != other.argmax(axis=1)).mean()
     return (
-        f"probabilities differ by {gap.mean():.4f} on average, {np.quantile(gap, 0.99):.3f} at the "
-        f"99th percentile, {gap.max():.3f} at most; {changed:.2%} of "
+        f"probabilities differ by {gap.mean():.1e} on average, {np.quantile(gap, 0.99):.1e} at the "
+        f"99th percentile, {gap.max():.1e} at most; {changed:.2%} of "
         f"answers differ; log loss {losses[0]:.4f} and {losses[1]:.4f}, accuracy "
         f"{right[0]:.4f} and {right[1]:.4f}"
     )

@@ -131,8 +131,8 @@ class BoostingClassifier(GenreClassifier):
         """Boost.
 
         A table that does not fit one process (`genrescope.models.place.fits`) is trained on by the
-        workers of a cluster inside `genrescope.models.place.training_on`, elsewhere from disk. The
-        bins of the features, sums and draws of clips then differ a little: see docs/models.md.
+        workers of a cluster inside `genrescope.models.place.training_on`, elsewhere from disk. From
+        disk the trees are the same; workers find other bins and draw other clips: docs/models.md.
 
         Parameters
         ----------
