@@ -23,6 +23,7 @@ from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest
 from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
+from genrescope.remote import look_up
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_PER_SHARD = 128
@@ -189,6 +190,7 @@ def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]
         paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)
     ]
     digests: dict[str, str] = {}
+    look_up(paths)
     with ThreadPoolExecutor(cpu_count()) as pool:
         for part, found in zip(parts, pool.map(_digests, parts), strict=True):
             digests.update(zip(part, found, strict=True))
@@ -249,9 +251,10 @@ def _assemble(
     log_mels: bool,
     extracted: int,
 ) -> CorpusFeatures:
-    said, values = found.vectors([clip.key for clip in clips])
+    said, values, known = found.vectors([clip.key for clip in clips])
     failed = said["failure_kind"].notna().to_numpy()
-    unread = np.array([clip.audio_sha256 == UNREADABLE for clip in clips], dtype=bool)
+    # Nothing is stored of a file that cannot be opened, or not be had from its server.
+    unread = ~known
     failures = []
     for n, clip in enumerate(clips):
         if not (failed[n] or unread[n]):

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from genrescope.features.kernels import Floats
@@ -27,6 +28,7 @@ from genrescope.files import sha256_json
 from genrescope.parallel import cpu_count
 from genrescope.settings import AudioSettings, FeatureSettings
 
+REQUESTS = 16  # at a time, of a remote store
 VERSION = 2  # raise it whenever the numbers of a clip change
 SETTINGS, README = "settings.json", "README.md"
 # The settings each kind depends on; changing another one leaves what is stored valid.
@@ -44,6 +46,9 @@ settings, which stand in its `settings.json`. Each file is named by the SHA-256 
   log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
   under `genrescope`.
 
+`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL, that of
+`[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
+
 `clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`, or of that with `:<alteration>`
 behind it, a JSON object, where the sound was altered first. Clips that could not be used have a
 `failure_kind` and a `failure_reason` instead of values.
@@ -53,6 +58,24 @@ KEY, FAILURE = "clip", ("failure_kind", "failure_reason")
 SHARDS_AT_A_TIME = 64  # 8,192 clips
 Kind = Literal["vectors", "log_mels"]
 Taken = TypeVar("Taken")
+
+
+class Stored(NamedTuple):
+    """What a store knows of the feature vectors of some clips.
+
+    Attributes
+    ----------
+    failures : DataFrame [shape=(n, 2)]
+        `failure_kind` and `failure_reason` of each clip, null where there are features.
+    values : numpy.ndarray [shape=(n, n_features), dtype=float32]
+        NaN where there are none.
+    known : numpy.ndarray of bool [shape=(n,)]
+        Whether anything is known of a clip.
+    """
+
+    failures: pd.DataFrame
+    values: Floats
+    known: npt.NDArray[np.bool_]
 
 
 class FeatureStore:
@@ -122,7 +145,7 @@ class FeatureStore:
         shards = self._tables(kind, lambda table: table["clip"].tolist(), [KEY])
         return {key for keys, _ in shards for key in keys}
 
-    def vectors(self, keys: Sequence[str]) -> tuple[pd.DataFrame, Floats]:
+    def vectors(self, keys: Sequence[str]) -> Stored:
         """What is known of the feature vectors of some clips.
 
         Shards are read one after the other and nothing of other clips is kept.
@@ -134,10 +157,7 @@ class FeatureStore:
 
         Returns
         -------
-        failures : DataFrame [shape=(n, 2)]
-            `failure_kind` and `failure_reason` of each clip, null where there are features.
-        values : numpy.ndarray [shape=(n, n_features), dtype=float32]
-            NaN where there are none.
+        Stored
         """
         names = list(feature_names(self.features))
         wanted = pd.Index(keys)
@@ -160,7 +180,7 @@ class FeatureStore:
         self._tables("vectors", take, [KEY, *FAILURE, *names])
         back = places.get_indexer(wanted)
         failures = pd.DataFrame(said[back], columns=list(FAILURE), dtype="str")
-        return failures, values[back]
+        return Stored(failures, values[back], seen[back])
 
     def log_mels(self) -> tuple[pd.DataFrame, Sequence[str]]:
         """Where every log-mel spectrogram under these settings is.
@@ -200,7 +220,9 @@ class FeatureStore:
         folder = self.folders[kind]
         names = [f"{folder}/{n}" for n in self.place.names(folder) if n.endswith(".parquet")]
         taken: list[tuple[Taken, dict[str, object]]] = []
-        with ThreadPoolExecutor(cpu_count()) as pool:
+        # From a server, waiting takes the time.
+        threads = cpu_count() if self.place.local is not None else REQUESTS
+        with ThreadPoolExecutor(threads) as pool:
             for first in range(0, len(names), SHARDS_AT_A_TIME):
                 some = names[first : first + SHARDS_AT_A_TIME]
                 found = pool.map(partial(self._read, columns=columns), some)

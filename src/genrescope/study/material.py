@@ -16,11 +16,13 @@ from genrescope.errors import CorpusError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
 from genrescope.parallel import Workers
+from genrescope.remote import UrlPath, place_of
 from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
 
-STORE = Path("features", "store")  # in the run directory, where the study names no other
+STORE = "features/store"  # in the run directory, where the study names no other
+RENDERED = "audio"  # synthetic corpora without a root
 
 
 @dataclass(frozen=True)
@@ -231,8 +233,11 @@ def prepare_materials(
         Where a corpus cannot be used, or the corpora cannot be compared.
     """
     out = ledger.folder
-    corpora = {
-        name: ledger.timed(
+    corpora = {}
+    for name, settings in config.corpora.items():
+        if settings.root is None:
+            ledger.bring(f"{RENDERED}/{name}")
+        corpus = ledger.timed(
             f"index {name}",
             functools.partial(
                 prepare_corpus,
@@ -240,11 +245,10 @@ def prepare_materials(
                 settings,
                 taxonomy=taxonomy,
                 audio=config.audio,
-                made_in=out / "audio",
+                made_in=out / RENDERED,
             ),
         )
-        for name, settings in config.corpora.items()
-    }
+        corpora[name] = _moved(corpus, ledger.folder, ledger.address)
     _check_comparable(corpora)
     materials = {}
     for name, corpus in corpora.items():
@@ -254,7 +258,7 @@ def prepare_materials(
             functools.partial(
                 prepare_material,
                 corpus,
-                store=config.store or out / STORE,
+                store=config.store or str(ledger.address / STORE),
                 audio=config.audio,
                 features=config.features,
                 split=config.split,
@@ -274,6 +278,21 @@ def prepare_materials(
         )
         materials[name] = material
     return materials
+
+
+def _moved(corpus: Corpus, folder: Path, address: Path | UrlPath) -> Corpus:
+    """The corpus with the paths that its files have for everyone, where it was rendered here."""
+    if folder == address:
+        return corpus
+
+    def renamed(path: Any) -> Any:
+        inside = isinstance(path, str) and place_of(path).is_relative_to(folder)
+        return str(address / Path(path).relative_to(folder)) if inside else path
+
+    clips = corpus.clips.copy()
+    for column in ("path", "midi_path"):
+        clips[column] = clips[column].map(renamed).astype(clips[column].dtype)
+    return replace(corpus, clips=clips)
 
 
 def _check_comparable(corpora: Mapping[str, Corpus]) -> None:
