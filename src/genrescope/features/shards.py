@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from platform import node
@@ -222,7 +222,9 @@ def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
     return name
 
 
-def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_table(
+    place: Place, name: str, columns: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a shard's table, having checked its digest.
 
     Parameters
@@ -230,6 +232,8 @@ def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     place : Place
     name : str
         Of a `.parquet` file in the store.
+    columns : sequence of str, optional
+        What of it to read; everything where not given.
 
     Returns
     -------
@@ -244,7 +248,7 @@ def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
         Where the file is not what was written.
     """
     checked(place, name)
-    table = pq.read_table(place.path(name))
+    table = pq.read_table(place.path(name), columns=None if columns is None else list(columns))
     about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
     return table.to_pandas(), about
 
