@@ -122,6 +122,16 @@ class OutputError(GenrescopeError, OSError):
     default_kind = "output"
 
 
+class ClusterError(GenrescopeError, ConnectionError):
+    """A Dask cluster that cannot be reached, was lost, or is not fit for the work.
+
+    Kinds: `cluster`; `versions` where its processes run other versions of what makes the numbers;
+    `unshared` where they do not see the files that this process sees.
+    """
+
+    default_kind = "cluster"
+
+
 class ServiceError(GenrescopeError, RuntimeError):
     """A server that cannot answer now, though the request may be sound.
 

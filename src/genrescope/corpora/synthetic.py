@@ -20,7 +20,7 @@ from genrescope.corpora.synthesis.files import CorpusFile, TrackFile, Writer, co
 from genrescope.corpora.table import AUDIO_SUFFIXES, SYNTHETIC_MARKER
 from genrescope.errors import ConfigError, CorpusError
 from genrescope.files import output_errors, read_json, write_json, write_text
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, map_processes
 from genrescope.progress import progress
 from genrescope.settings import AudioSettings, Settings
 from genrescope.taxonomy import Taxonomy
@@ -59,7 +59,7 @@ def write_synthetic(
     style: StyleName = "western",
     size: int | None = None,
     seed: int | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Path:
     """Write a built-in corpus as files, or what is missing of it.
 
@@ -78,8 +78,8 @@ def write_synthetic(
         the study filters out, come on top); 144 and 320 for a new folder.
     seed : int, optional
         0 or more; 0 for a new folder.
-    workers : int, optional
-        Processes; all cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
 from genrescope.settings import AudioSettings, FeatureSettings
 
@@ -62,7 +62,7 @@ def extract_corpus(
     *,
     audio: AudioSettings | None = None,
     features: FeatureSettings | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     log_mels: bool = True,
     alterations: Sequence[Alteration] | None = None,
 ) -> CorpusFeatures:
@@ -78,8 +78,8 @@ def extract_corpus(
         so that an interrupted call goes on where it stopped.
     audio, features : AudioSettings, FeatureSettings, optional
         What to extract.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
     log_mels : bool
         Whether the spectrograms are wanted.
     alterations : sequence of Alteration, optional
@@ -122,9 +122,9 @@ def extract_corpus(
         if shards:
             found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
             with progress(extracted, f"features of {corpus.name}") as bar:
-                # Starting processes takes longer than a shard of work is worth saving.
-                workers = min(cpu_count() if workers is None else workers, len(shards))
-                for count in map_processes(make_shard, shards, workers=workers):
+                for count in map_processes(
+                    make_shard, shards, workers=at_most(workers, len(shards))
+                ):
                     bar.advance(count)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
 
