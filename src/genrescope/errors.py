@@ -116,6 +116,16 @@ class HubError(GenrescopeError, ConnectionError):
     default_kind = "hub"
 
 
+class RemoteError(GenrescopeError, RuntimeError):
+    """What lies behind a URL and cannot be had.
+
+    Kinds: `missing` (no such file, folder or bucket), `forbidden`, `unreachable`, `not-a-place` (no
+    such protocol, or its package is not installed), `in-use` (another run is at work there).
+    """
+
+    default_kind = "unreachable"
+
+
 class OutputError(GenrescopeError, OSError):
     """A file or folder that cannot be written."""
 

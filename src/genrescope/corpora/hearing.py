@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genrescope.audio.at_hand import sound_at_hand
 from genrescope.audio.decode import decode
 from genrescope.audio.fingerprint import Fingerprint, fingerprint
 from genrescope.audio.measures import measure
@@ -118,9 +119,10 @@ def _files(clips: pd.DataFrame) -> list[_File]:
 
 def _hear(file: _File) -> _HeardFile:
     try:
-        sample_rate = probe(file.path).sample_rate
-        # At its own rate: resampling would round off the flat tops of clipping.
-        y = decode(file.path, sample_rate=sample_rate)
+        with sound_at_hand(file.path) as sound:
+            sample_rate = probe(sound).sample_rate
+            # At its own rate: resampling would round off the flat tops of clipping.
+            y = decode(sound, sample_rate=sample_rate)
     except AudioError as error:
         return _HeardFile(file.path, "", None, {}, [failure(file.path, error.reason, error.kind)])
     measures, failures = {}, []

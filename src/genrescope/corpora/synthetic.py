@@ -10,7 +10,7 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -122,7 +122,7 @@ def write_synthetic(
 
 
 def index_synthetic(
-    root: Path | None,
+    root: PurePath | None,
     *,
     name: str,
     culture: str,
@@ -159,6 +159,12 @@ def index_synthetic(
     """
     if root is None:
         raise ConfigError(f"the synthetic corpus {name} needs a root: the folder to write it to")
+    if not isinstance(root, Path):
+        raise ConfigError(
+            "a synthetic corpus is rendered into a folder of this machine; leave the root out, or "
+            "index what is there already as gtzan or korean-loops",
+            path=root,
+        )
     style = options.style or (_read_marker(root) or {}).get("style")
     if style is None:
         raise ConfigError("a synthetic corpus needs the option style: western or korean", path=root)

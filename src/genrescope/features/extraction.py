@@ -21,6 +21,7 @@ from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
+from genrescope.remote import look_up
 from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
 from genrescope.settings import AudioSettings, FeatureSettings
@@ -185,6 +186,7 @@ def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]
         paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)
     ]
     digests: dict[str, str] = {}
+    look_up(paths)
     with ThreadPoolExecutor(cpu_count()) as pool:
         for part, found in zip(parts, pool.map(_digests, parts), strict=True):
             digests.update(zip(part, found, strict=True))
@@ -250,7 +252,8 @@ def _assemble(
     stored = found.vectors()
     rows = stored.reindex([clip.key for clip in clips])
     failed = rows["failure_kind"].notna().to_numpy()
-    unread = np.array([clip.audio_sha256 == UNREADABLE for clip in clips], dtype=bool)
+    # Nothing is stored of a file that cannot be opened, or not be had from its server.
+    unread = ~pd.Index([clip.key for clip in clips]).isin(stored.index)
     failures = []
     for n, clip in enumerate(clips):
         if not (failed[n] or unread[n]):
