@@ -384,7 +384,7 @@ def make_material(folder: Path, *, corpora: int = 24, files: int = 60) -> Path:
         "split": {"group": "track"},
         "evaluation": {"n_resamples": 100},
         "shift": {"in_study": False},
-        "explanations": {"shap_clips": 4, "examples": 1, "quality_clips": 0, "stability_seeds": 0},
+        "explanations": {"shap_clips": 4, "examples": 0, "quality_clips": 0, "stability_seeds": 0},
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
     cnn = {"models": content["models"] | {"cnn": {"epochs": 1}}}

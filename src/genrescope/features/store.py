@@ -165,8 +165,13 @@ class FeatureStore:
     def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
             table, about = read_table(self.place, name)
-            if ARRAY in about:
-                checked(self.place, str(about[ARRAY]))
+            if ARRAY in about and not checked(self.place, str(about[ARRAY])):
+                # Over a network, what another machine wrote first may show last: nothing is removed.
+                print(
+                    f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
+                    file=sys.stderr,
+                )
+                return None
         except DamagedShardError as error:
             print(
                 f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",
