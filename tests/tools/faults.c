@@ -1,14 +1,15 @@
 /* Faults of a file system and a clock, put between a process and its C library (LD_PRELOAD).
  *
  * FAULT_UNDER  prefix of the paths that count; other files are left alone
- * FAULT_WHO    main, worker or all: whose operations count (a worker is forked by a fork server)
+ * FAULT_WHO    main, worker or all: whose operations count
+ * FAULT_MAIN   number of the main process; those that a fork server forks are workers
  * FAULT_COUNT  file that grows by a byte with each operation that counts
  * FAULT_OPS    operations that count, of: create write rename remove read open
  * FAULT_MATCH  pattern (fnmatch) of the paths that count
  * FAULT_KILL   number of the operation in the middle of which the process is killed
  * FAULT_ERROR  errno:first:last - operations with these numbers fail
  * FAULT_LATE   seconds for which a new entry is missing in listings of the folders under
- *              FAULT_UNDER; "forever" for files that are made after the process began
+ *              FAULT_UNDER; "forever" for what is made after the process began
  * FAULT_FLOCK  errno of every flock, or "nfs": a lock needs a file open for what it protects
  * FAULT_CLOCK  readings of the wall clock between two jumps of days, forwards and back
  */
@@ -37,22 +38,18 @@
   if (!real) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
 
 static pid_t loaded;
-static int started_by_another;
 static struct timespec began;
 
 __attribute__((constructor)) static void begin(void) {
   loaded = getpid();
-  started_by_another = getenv("FAULT_MAIN") != NULL;
-  if (getenv("FAULT_UNDER")) setenv("FAULT_MAIN", "1", 0);
   syscall(SYS_clock_gettime, CLOCK_REALTIME, &began);
 }
 
 static int counts_here(void) {
-  const char *who = getenv("FAULT_WHO");
+  const char *who = getenv("FAULT_WHO"), *first = getenv("FAULT_MAIN");
+  int is_main = first && atoi(first) == getpid();
   if (!who || !strcmp(who, "all")) return 1;
-  int worker = started_by_another && getpid() != loaded;
-  if (!strcmp(who, "worker")) return worker;
-  return !started_by_another && getpid() == loaded;
+  return !strcmp(who, "main") ? is_main : !is_main && getpid() != loaded;
 }
 
 static int under(const char *path) {
