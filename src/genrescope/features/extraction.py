@@ -1,5 +1,6 @@
 """Features of whole corpora: what the store has is taken from it, the rest is extracted into it."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -15,7 +16,7 @@ import pandas as pd
 from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
 from genrescope.corpora.corpus import Corpus
-from genrescope.errors import AudioError, CorpusError
+from genrescope.errors import AudioError, CorpusError, OutputError
 from genrescope.features.log_mels import LogMels
 from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
@@ -120,8 +121,11 @@ def extract_corpus(
     with found.place.in_use():
         shards = _plan(found, clips, log_mels=log_mels)
         extracted = sum(len(shard.clips) for shard in shards)
+        if clips:
+            # A store that can only be read need not say what it is.
+            with contextlib.suppress(*(() if shards else (OutputError,))):
+                found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
         if shards:
-            found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
             with progress(extracted, f"features of {corpus.name}") as bar:
                 for count in map_processes(
                     make_shard, shards, workers=at_most(workers, len(shards))

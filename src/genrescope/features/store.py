@@ -103,13 +103,17 @@ class FeatureStore:
 
     def describe(self, kinds: Iterable[Kind]) -> None:
         """Write what the store and the folders of these kinds are, where it is not said yet."""
-        if README not in self.place.names(""):
-            self.place.write(README, ABOUT.encode())
+        wanted = {README: ABOUT}
         for kind in kinds:
-            folder = self.folders[kind]
-            if SETTINGS not in self.place.names(folder):
-                text = json.dumps(self.settings[kind], indent=2) + "\n"
-                self.place.write(f"{folder}/{SETTINGS}", text.encode())
+            text = json.dumps(self.settings[kind], indent=2) + "\n"
+            wanted[f"{self.folders[kind]}/{SETTINGS}"] = text
+        for name, text in wanted.items():
+            try:
+                said = self.place.path(name).read_bytes()
+            except OSError:
+                said = b""
+            if said != text.encode():
+                self.place.write(name, text.encode())
 
     def vectors(self) -> pd.DataFrame:
         """Everything known of feature vectors under these settings.
