@@ -49,7 +49,9 @@ class UrlPath(PurePosixPath):
 
     def __str__(self) -> str:
         protocol, colon, rest = super().__str__().partition(":/")
-        return f"{protocol}://{rest}" if colon and "/" not in protocol else f"{protocol}{colon}{rest}"
+        return (
+            f"{protocol}://{rest}" if colon and "/" not in protocol else f"{protocol}{colon}{rest}"
+        )
 
     def __fspath__(self) -> str:
         return str(self)
@@ -155,7 +157,9 @@ def _connect(url: str, protocol: str) -> Any:
         raise ConfigError(reason, path=url) from error
     except ValueError as error:
         known = "s3://, gs://, abfs://, https:// and sftp:// are among those that are known"
-        raise ConfigError(f"no kind of address begins with {protocol}://; {known}", path=url) from error
+        raise ConfigError(
+            f"no kind of address begins with {protocol}://; {known}", path=url
+        ) from error
     return filesystem
 
 
@@ -248,7 +252,9 @@ def find_files(url: Address, *, below: bool = True) -> dict[str, Detail]:
             return {}
         found = {str(name): info for name, info in found.items() if info.get("type") != "directory"}
     start = root.rstrip("/") + "/"
-    names = {name.removeprefix(start): info for name, info in found.items() if name.startswith(start)}
+    names = {
+        name.removeprefix(start): info for name, info in found.items() if name.startswith(start)
+    }
     return {
         name: _remember(f"{text}/{name}", _detail(info))
         for name, info in names.items()
@@ -541,7 +547,9 @@ class Ranges(io.RawIOBase):
             start = number * BLOCK
             try:
                 with _asking(self.url) as (filesystem, name):
-                    found = filesystem.cat_file(name, start=start, end=min(start + BLOCK, self.size))
+                    found = filesystem.cat_file(
+                        name, start=start, end=min(start + BLOCK, self.size)
+                    )
             except RemoteError as error:
                 self.error = error
                 return b""

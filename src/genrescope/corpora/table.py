@@ -165,7 +165,10 @@ def probe_all(
         look_up([str(path) for path in paths])
     # Headers cost seeks, not computation, so threads are enough.
     threads = REQUESTS if remote else None
-    with ThreadPoolExecutor(threads) as pool, progress(len(paths), description, unit="files") as bar:
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        progress(len(paths), description, unit="files") as bar,
+    ):
         for result in pool.map(_probe_or_error, paths):
             results.append(result)
             bar.advance()

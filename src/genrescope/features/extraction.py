@@ -7,7 +7,8 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,15 @@ from genrescope.audio.fit import load_clip
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import AudioError, CorpusError, OutputError
 from genrescope.features.log_mels import LogMels
-from genrescope.features.shards import Shard, ShardClip, make_shard
+from genrescope.features.making import make_shards
+from genrescope.features.place import Place
+from genrescope.features.shards import Shard, ShardClip
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside, write_csv
-from genrescope.remote import look_up
-from genrescope.parallel import Workers, at_most, cpu_count, map_processes
+from genrescope.parallel import Workers, cpu_count
 from genrescope.progress import progress
+from genrescope.remote import is_url, look_up
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_PER_SHARD = 128
@@ -81,7 +84,8 @@ def extract_corpus(
     audio, features : AudioSettings, FeatureSettings, optional
         What to extract.
     workers : Workers
-        Processes; the usable cores where None.
+        Processes; the usable cores where None. With several, or those of a cluster, a clip that
+        ends the process that reads it becomes a failure of kind `died`; with 1 it ends this one.
     log_mels : bool
         Whether the spectrograms are wanted.
     alterations : sequence of Alteration, optional
@@ -96,7 +100,10 @@ def extract_corpus(
     Raises
     ------
     OutputError
-        Where the store cannot be written or the disk is full; finished shards stay.
+        Where the store cannot be written or the disk is full, or what was written does not show
+        in it; finished shards stay.
+    ClusterError
+        Where workers of a cluster do not see a sound file, or are lost.
     ConfigError
         Where the settings contradict each other, or the store's URL cannot be used.
     CorpusError
@@ -127,10 +134,7 @@ def extract_corpus(
                 found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
         if shards:
             with progress(extracted, f"features of {corpus.name}") as bar:
-                for count in map_processes(
-                    make_shard, shards, workers=at_most(workers, len(shards))
-                ):
-                    bar.advance(count)
+                make_shards(found.place, shards, workers=workers, on_clips=bar.advance)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
 
 
@@ -229,10 +233,13 @@ def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) ->
         # A file that cannot be opened has no content to be known by.
         if lacking and clip.audio_sha256 != UNREADABLE:
             missing.setdefault(lacking, {}).setdefault(clip.key, clip)
+    # Workers of a cluster start in folders of their own.
+    local = found.place.local
+    place = found.place if local is None else Place(local.absolute())
     return [
         Shard(
-            found.place,
-            part,
+            place,
+            tuple(map(_anywhere, part)),
             found.audio,
             found.features,
             **{kind: found.folders[kind] if kind in lacking else None for kind in found.folders},
@@ -240,6 +247,12 @@ def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) ->
         for lacking, of_kind in missing.items()
         for part in _cut(list(of_kind.values()))
     ]
+
+
+def _anywhere(clip: ShardClip) -> ShardClip:
+    if clip.path.startswith("/") or is_url(clip.path):
+        return clip
+    return replace(clip, path=str(Path(clip.path).absolute()))
 
 
 def _cut(clips: Sequence[ShardClip]) -> Iterator[tuple[ShardClip, ...]]:

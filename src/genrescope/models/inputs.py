@@ -171,9 +171,7 @@ def _parts(sound: AtHand, info: AudioInfo, audio: AudioSettings) -> Iterator[Wav
     while start_s == 0 or info.duration_s - start_s >= window_s / 2:
         part_s = WINDOWS_PER_BATCH * window_s
         try:
-            yield decode(
-                sound, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate
-            )
+            yield decode(sound, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate)
         except AudioError as error:
             # The length of an MP3 file is an estimate: one that ends early is whole.
             near_end = start_s > (1 - MP3_SLACK_SHARE) * info.duration_s
