@@ -44,8 +44,8 @@ settings, which stand in its `settings.json`. Each file is named by the SHA-256 
   log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
   under `genrescope`.
 
-`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL it is the SHA-256
-of `[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
+`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL, that of
+`[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
 
 `clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`, or of that with `:<alteration>`
 behind it, a JSON object, where the sound was altered first. Clips that could not be used have a
