@@ -2,10 +2,11 @@
 
     python benchmarks/faults.py [--how kill] [--faults 10] [--first-seed 0] [--only study,predict]
 
-`--how` is `kill` (SIGKILL to the main process or a worker, at a moment of the run or in the middle of a
-file operation), `fail` (the disk full, read-only or failing), `signal` (SIGINT, SIGTERM) or `damage`
-(a file of what a run left is damaged). Each trial has a seed, from which its command and its faults
-are drawn; `--first-seed SEED --faults 1` repeats it. With `--folder` what was written and said is kept.
+`--how` is `kill` (SIGKILL to the main process or a worker, at a moment of the run or in the
+middle of a file operation), `fail` (the disk full, read-only or failing), `signal` (SIGINT,
+SIGTERM) or `damage` (a file of what a run left is damaged). Each trial has a seed, from which its
+command and its faults are drawn; `--first-seed SEED --faults 1` repeats it. With `--folder` what
+was written and said is kept.
 """
 
 import argparse

@@ -95,15 +95,21 @@ def scenarios(material: Path) -> dict[str, Scenario]:
     found = [
         Scenario(
             "features",
-            lambda folder, workers: ["features", material / "west.parquet", "-o", folder, "--workers", workers],
+            lambda folder, workers: [
+                "features", material / "west.parquet", "-o", folder, "--workers", workers,
+            ],
         ),
         Scenario(
             "study",
-            lambda folder, workers: ["study", material / "study.yaml", "--out", folder, "--workers", workers],
+            lambda folder, workers: [
+                "study", material / "study.yaml", "--out", folder, "--workers", workers,
+            ],
         ),
         Scenario(
             "cnn",
-            lambda folder, workers: ["study", material / "cnn.yaml", "--out", folder, "--workers", workers],
+            lambda folder, workers: [
+                "study", material / "cnn.yaml", "--out", folder, "--workers", workers,
+            ],
         ),
         Scenario(
             "predict",
@@ -137,7 +143,9 @@ def scenarios(material: Path) -> dict[str, Scenario]:
         ),
         Scenario(
             "shift",
-            lambda folder, workers: ["shift", material / "shift.yaml", "--out", folder, "--workers", workers],
+            lambda folder, workers: [
+                "shift", material / "shift.yaml", "--out", folder, "--workers", workers,
+            ],
         ),
     ]  # fmt: skip
     return {scenario.name: scenario for scenario in found}

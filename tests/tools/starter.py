@@ -29,7 +29,7 @@ import genrescope.study.single, matplotlib.pyplot, shap, sklearn.ensemble, xgboo
 genrescope.features.extraction.CLIPS_PER_SHARD = 6
 genrescope.collection.predicting.FILES_PER_SHARD = (6, 6)
 multiprocessing.set_forkserver_preload([
-    "genrescope.collection.predicting", "genrescope.features.extraction", "sklearn.ensemble", "skops"
+    "genrescope.collection.predicting", "genrescope.features.extraction", "sklearn.ensemble"
 ])
 print("ready", flush=True)
 for line in sys.stdin:
@@ -64,7 +64,7 @@ def build_shim(folder: Path) -> Path | None:
 
 
 class Starter:
-    """Starts commands, one at a time; `shim` is put under each, idle unless faults are asked for."""
+    """Starts commands, one at a time; `shim` lies under each, idle unless faults are asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.shim = build_shim(folder)

@@ -17,6 +17,7 @@ from starter import Run, Starter
 
 WRITES = "create write rename remove"
 TIMES = ("run.json", "report.html", "shift.html", ".steps/", ".lock")  # say when, or how long
+DONE = "exists already"  # it was killed when all was done
 STOPPED = "were done by a run that was stopped"
 
 
@@ -180,11 +181,12 @@ def disturb(
         run.end()
         trial.faults += [said] * met
         codes = {-signal.SIGKILL, -signal.SIGTERM, 1, 3, scenario.code}
-        check(trial, run, expected=codes if met else {scenario.code}, pieces=pieces)
+        codes = codes if met else {scenario.code, 1 if DONE in run.said else scenario.code}
+        check(trial, run, expected=codes, pieces=pieces)
         now = finished(folder)
         trial.lost += [name for name, made in before.items() if now.get(name) != made]
         before, pieces = now, journalled(folder)
-        if run.code == scenario.code:
+        if run.code == scenario.code or DONE in run.said:
             break
     if how == "damage":
         trial.faults += [_damage(folder, draw)]
@@ -203,7 +205,7 @@ def disturb(
             break
     now = finished(folder)
     trial.lost += [name for name, made in before.items() if now.get(name) != made]
-    if run.code == scenario.code:
+    if run.code == scenario.code or DONE in run.said:
         trial.different += differences(reference.files, outcome(folder))
     else:
         trial.refusals += [run.said.strip().splitlines()[-1]]

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _of_the_machine(error: OSError) -> str | None:
-    """What to say of a disk, a server or a limit that fails anywhere; nothing of our own mistakes."""
+    """What to say of a disk, a server or a limit that fails; nothing of our own mistakes."""
     from genrescope.errors import GenrescopeError
 
     if error.errno not in MACHINE_FAILS:

@@ -20,9 +20,9 @@ LINE = b"%s %s %s\n"  # key, digest of the piece, piece
 class Journal:
     """Finished pieces of a file that is not finished, each under a key that says what it is of.
 
-    A line holds a key and the piece as JSON, a digest between them. A line is written in one go; one
-    that breaks off was being written when the run was killed, and is dropped, and so is one that is
-    damaged, with those behind it. While the journal is open no other
+    A line holds a key and the piece as JSON, a digest between them. A line is written in one go;
+    one that breaks off was being written when the run was killed, and is dropped, and so is one
+    that is damaged, with those behind it. While the journal is open no other
     process can open it.
 
     Parameters
@@ -104,17 +104,33 @@ class Journal:
             Where the journal cannot be read or cut.
         """
         with output_errors(self._out):
-            end = 0
-            self._file.seek(0)
-            with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
-                for line in file:
-                    if not _whole(line):
-                        break
-                    self._places[line[:KEY_LENGTH].decode()] = (end, len(line))
-                    end += len(line)
+            self._places, end = self._scan()
             if self._places.keys().isdisjoint(keys):
                 self._places, end = {}, 0
             self._file.truncate(end)
+
+    def holds_all(self, keys: Collection[str]) -> bool:
+        """Whether an earlier run finished these pieces, all of them; nothing is changed.
+
+        Raises
+        ------
+        OutputError
+            Where the journal cannot be read.
+        """
+        with output_errors(self._out):
+            return bool(keys) and set(keys) <= self._scan()[0].keys()
+
+    def _scan(self) -> tuple[dict[str, tuple[int, int]], int]:
+        """Where whole lines begin and how long they are, by key, and where they end."""
+        places: dict[str, tuple[int, int]] = {}
+        end = 0
+        with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
+            for line in file:
+                if not _whole(line):
+                    break
+                places[line[:KEY_LENGTH].decode()] = (end, len(line))
+                end += len(line)
+        return places, end
 
     def add(self, key: str, piece: Any) -> None:
         """Keep a finished piece.

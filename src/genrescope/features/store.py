@@ -170,7 +170,7 @@ class FeatureStore:
         try:
             table, about = read_table(self.place, name)
             if ARRAY in about and not checked(self.place, str(about[ARRAY])):
-                # Over a network, what another machine wrote first may show last: nothing is removed.
+                # Over a network, what was written first may show last: nothing is removed.
                 print(
                     f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
                     file=sys.stderr,
