@@ -83,6 +83,22 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(work, bundle, songs, t
     assert not Journal(out).path.exists()
 
 
+def test_a_run_that_was_stopped_at_its_very_end_is_finished(
+    work, bundle, songs, tmp_path, monkeypatch
+):
+    out = tmp_path / "out.csv"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "remove", lambda journal: (_ for _ in ()).throw(KeyboardInterrupt))
+        write(out, [bundle], songs)
+    before = out.read_bytes()
+    work["shards"] = 0
+    done = write(out, [bundle], songs)
+    assert (done.resumed, done.answered, work["shards"]) == (6, 5, 0)
+    assert out.read_bytes() == before and not Journal(out).path.exists()
+    with pytest.raises(OutputError, match="exists already"):
+        write(out, [bundle], songs)
+
+
 def test_what_another_question_has_finished_is_not_taken(work, bundle, songs, tmp_path):
     out = tmp_path / "out.csv"
     other = pitch_bundle(tmp_path / "other", corpora=[{"name": "other"}])

@@ -23,7 +23,7 @@ from genrescope.collection.predicting import (
 )
 from genrescope.corpora.table import FAILURE_COLUMNS
 from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError, RemoteError
-from genrescope.files import atomic_path, output_errors, sha256_json
+from genrescope.files import atomic_path, output_errors, sha256_json, sweep_beside
 from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.remote import content_identity, is_url, look_up
@@ -110,15 +110,18 @@ def write_predictions(
         timeline=wanted.timeline,
     )
     with Journal(out) as journal:
+        for path in (out, written.failures_file):
+            sweep_beside(path)
+        files = list(dict.fromkeys(files))
+        # A run that was killed at its very end left both the file and the journal.
+        if exists == "fail" and journal.holds_all(_shards(models, files, wanted)):
+            exists = "overwrite"
         kept = _present(out, layout, models, exists)
         files = [
-            file
-            for file in dict.fromkeys(files)
-            if isinstance(file, AudioError) or encodable(file) not in kept
+            file for file in files if isinstance(file, AudioError) or encodable(file) not in kept
         ]
         written.kept = len(kept)
-        look_up([file for file in files if isinstance(file, str)])
-        shards = {_key(shard): shard for shard in cut_shards(models, files, wanted)}
+        shards = _shards(models, files, wanted)
         journal.recover(shards)
         missing = {key: shard for key, shard in shards.items() if key not in journal}
         written.resumed = len(files) - sum(len(shard.files) for shard in missing.values())
@@ -144,6 +147,11 @@ def write_predictions(
         _write_failures(written)
         journal.remove()
     return written
+
+
+def _shards(models: Sequence[Model], files: Sequence[Listed], wanted: Wanted) -> dict[str, Shard]:
+    look_up([file for file in files if isinstance(file, str)])
+    return {_key(shard): shard for shard in cut_shards(models, files, wanted)}
 
 
 def _key(shard: Shard) -> str:

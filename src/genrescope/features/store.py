@@ -126,13 +126,17 @@ class FeatureStore:
 
     def describe(self, kinds: Iterable[Kind]) -> None:
         """Write what the store and the folders of these kinds are, where it is not said yet."""
-        if README not in self.place.names(""):
-            self.place.write(README, ABOUT.encode())
+        wanted = {README: ABOUT}
         for kind in kinds:
-            folder = self.folders[kind]
-            if SETTINGS not in self.place.names(folder):
-                text = json.dumps(self.settings[kind], indent=2) + "\n"
-                self.place.write(f"{folder}/{SETTINGS}", text.encode())
+            text = json.dumps(self.settings[kind], indent=2) + "\n"
+            wanted[f"{self.folders[kind]}/{SETTINGS}"] = text
+        for name, text in wanted.items():
+            try:
+                said = self.place.path(name).read_bytes()
+            except OSError:
+                said = b""
+            if said != text.encode():
+                self.place.write(name, text.encode())
 
     def known(self, kind: Kind) -> set[str]:
         """Keys of the clips that something is known of under these settings, failures included.
@@ -234,8 +238,13 @@ class FeatureStore:
     ) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
             table, about = read_table(self.place, name, columns)
-            if ARRAY in about:
-                checked(self.place, str(about[ARRAY]))
+            if ARRAY in about and not checked(self.place, str(about[ARRAY])):
+                # Over a network, what was written first may show last: nothing is removed.
+                print(
+                    f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
+                    file=sys.stderr,
+                )
+                return None
         except DamagedShardError as error:
             print(
                 f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",
