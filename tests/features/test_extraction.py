@@ -19,7 +19,7 @@ from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError, OutputError
-from genrescope.features import FEATURE_NAMES, extraction
+from genrescope.features import FEATURE_NAMES, extraction, making
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
@@ -127,7 +127,7 @@ def test_second_call_extracts_nothing(corpus, tmp_path, monkeypatch):
     first = extract_corpus(corpus, tmp_path / "out", workers=1)
     assert first.extracted == 5  # the sixth cannot be opened
     before = content(tmp_path / "out")
-    monkeypatch.setattr(extraction, "make_shard", lambda shard: pytest.fail("computed again"))
+    monkeypatch.setattr(making, "make_shard", lambda shard: pytest.fail("computed again"))
     again = extract_corpus(corpus, tmp_path / "out", workers=1)
     same(first, again)
     assert again.extracted == 0 and content(tmp_path / "out") == before
@@ -261,7 +261,7 @@ def test_altered_clips_are_kept_beside_the_others(corpus, tmp_path, monkeypatch)
     assert altered.clip_ids == plain.clip_ids
     rms = altered.vectors["rms_mean"] / plain.vectors["rms_mean"]
     np.testing.assert_allclose(rms, 10 ** (6 / 20), rtol=1e-4)
-    monkeypatch.setattr(extraction, "make_shard", lambda shard: pytest.fail("computed again"))
+    monkeypatch.setattr(making, "make_shard", lambda shard: pytest.fail("computed again"))
     same(plain, extract_corpus(corpus, tmp_path / "out", workers=1))
     same(altered, extract_corpus(corpus, tmp_path / "out", workers=1, alterations=louder))
 

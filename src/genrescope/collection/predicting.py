@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.collection.bundles import name_bundles
+from genrescope.collection.elsewhere import ask_elsewhere
 from genrescope.collection.listing import Listed
 from genrescope.errors import AudioError, BundleError, GenrescopeError
 from genrescope.files import sha256_file
@@ -18,7 +19,7 @@ from genrescope.models.bundle_info import DESCRIPTION, BundleInfo, read_info
 from genrescope.models.doubt import COVERAGE
 from genrescope.models.inputs import Need, SoundInputs, inputs_from_file
 from genrescope.models.predictor import FilePrediction, Predictor
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, at_most, map_processes
 from genrescope.report.answers import Answer
 from genrescope.settings import AudioSettings
 
@@ -131,7 +132,7 @@ def predict_files(
     files: Sequence[Listed],
     *,
     wanted: Wanted = GENRE_ALONE,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Iterator[Outcome]:
     """Ask models about files; one that cannot be used does not stop the rest.
 
@@ -145,8 +146,8 @@ def predict_files(
     files : sequence of Listed
         From `list_sounds`; what is listed as an error is passed on.
     wanted : Wanted
-    workers : int, optional
-        Processes; the usable cores where not given. They do not change the answers.
+    workers : Workers
+        Processes; the usable cores where None. They do not change the answers.
 
     Yields
     ------
@@ -160,35 +161,43 @@ def predict_files(
         Where a model cannot be loaded, or the coverage is out of range.
     GenrescopeError
         Where no process can be started.
+    ClusterError
+        Where workers of a cluster do not see what this process sees, or are lost.
     """
     shards = cut_shards(models, files, wanted)
     for outcomes in predict_shards(shards, workers=workers):
         yield from outcomes
 
 
-def predict_shards(
-    shards: Sequence[Shard], *, workers: int | None = None
-) -> Iterator[list[Outcome]]:
+def predict_shards(shards: Sequence[Shard], *, workers: Workers = None) -> Iterator[list[Outcome]]:
     """Ask about shards in processes of their own; results and errors as of `predict_files`."""
     if len(shards) == 1 and len(shards[0].files) == 1:
         # A single file has nobody to take with it, and a process takes a second to start.
         yield predict_shard(shards[0])
         return
-    # A process takes longer to start than a shard of short files is worth.
-    workers = min(cpu_count() if workers is None else workers, len(shards))
-    yield from map_processes(predict_shard, shards, workers=workers, on_death=_file_by_file)
+    yield from _asked(shards, at_most(workers, len(shards)), _file_by_file)
 
 
-def _file_by_file(shard: Shard) -> list[Outcome]:
+def _asked(
+    shards: Sequence[Shard],
+    workers: Workers,
+    on_death: Callable[[Shard, Workers], list[Outcome]],
+) -> Iterator[list[Outcome]]:
+    if workers is None or isinstance(workers, int):
+        return map_processes(
+            predict_shard, shards, workers=workers, on_death=lambda shard: on_death(shard, 1)
+        )
+    return ask_elsewhere(
+        predict_shard, shards, workers=workers, on_death=lambda shard: on_death(shard, workers)
+    )
+
+
+def _file_by_file(shard: Shard, workers: Workers) -> list[Outcome]:
     singles = [shard._replace(files=(file,)) for file in shard.files]
-    return [
-        outcome
-        for outcomes in map_processes(predict_shard, singles, workers=1, on_death=_died)
-        for outcome in outcomes
-    ]
+    return [outcome for outcomes in _asked(singles, workers, _died) for outcome in outcomes]
 
 
-def _died(single: Shard) -> list[Outcome]:
+def _died(single: Shard, workers: Workers) -> list[Outcome]:  # noqa: ARG001 (none is left to try)
     (file,) = single.files
     path = file.path if isinstance(file, AudioError) else file
     reason = "the process that read this file was killed, or ran out of memory"

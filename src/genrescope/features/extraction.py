@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from genrescope.audio.fit import load_clip
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import AudioError, CorpusError
 from genrescope.features.log_mels import LogMels
-from genrescope.features.shards import Shard, ShardClip, make_shard
+from genrescope.features.making import make_shards
+from genrescope.features.place import Place
+from genrescope.features.shards import Shard, ShardClip
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, cpu_count
 from genrescope.progress import progress
+from genrescope.remote import is_url, look_up
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_PER_SHARD = 128
@@ -62,7 +66,7 @@ def extract_corpus(
     *,
     audio: AudioSettings | None = None,
     features: FeatureSettings | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     log_mels: bool = True,
     alterations: Sequence[Alteration] | None = None,
 ) -> CorpusFeatures:
@@ -78,8 +82,9 @@ def extract_corpus(
         so that an interrupted call goes on where it stopped.
     audio, features : AudioSettings, FeatureSettings, optional
         What to extract.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None. With several, or those of a cluster, a clip that
+        ends the process that reads it becomes a failure of kind `died`; with 1 it ends this one.
     log_mels : bool
         Whether the spectrograms are wanted.
     alterations : sequence of Alteration, optional
@@ -94,7 +99,10 @@ def extract_corpus(
     Raises
     ------
     OutputError
-        Where the store cannot be written or the disk is full; finished shards stay.
+        Where the store cannot be written or the disk is full, or what was written does not show
+        in it; finished shards stay.
+    ClusterError
+        Where workers of a cluster do not see a sound file, or are lost.
     ConfigError
         Where the settings contradict each other, or the store's URL cannot be used.
     CorpusError
@@ -122,10 +130,7 @@ def extract_corpus(
         if shards:
             found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
             with progress(extracted, f"features of {corpus.name}") as bar:
-                # Starting processes takes longer than a shard of work is worth saving.
-                workers = min(cpu_count() if workers is None else workers, len(shards))
-                for count in map_processes(make_shard, shards, workers=workers):
-                    bar.advance(count)
+                make_shards(found.place, shards, workers=workers, on_clips=bar.advance)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
 
 
@@ -185,6 +190,7 @@ def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]
         paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)
     ]
     digests: dict[str, str] = {}
+    look_up(paths)
     with ThreadPoolExecutor(cpu_count()) as pool:
         for part, found in zip(parts, pool.map(_digests, parts), strict=True):
             digests.update(zip(part, found, strict=True))
@@ -221,10 +227,13 @@ def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) ->
         # A file that cannot be opened has no content to be known by.
         if lacking and clip.audio_sha256 != UNREADABLE:
             missing.setdefault(lacking, {}).setdefault(clip.key, clip)
+    # Workers of a cluster start in folders of their own.
+    local = found.place.local
+    place = found.place if local is None else Place(local.absolute())
     return [
         Shard(
-            found.place,
-            part,
+            place,
+            tuple(map(_anywhere, part)),
             found.audio,
             found.features,
             **{kind: found.folders[kind] if kind in lacking else None for kind in found.folders},
@@ -232,6 +241,12 @@ def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) ->
         for lacking, of_kind in missing.items()
         for part in _cut(list(of_kind.values()))
     ]
+
+
+def _anywhere(clip: ShardClip) -> ShardClip:
+    if clip.path.startswith("/") or is_url(clip.path):
+        return clip
+    return replace(clip, path=str(Path(clip.path).absolute()))
 
 
 def _cut(clips: Sequence[ShardClip]) -> Iterator[tuple[ShardClip, ...]]:
@@ -250,7 +265,8 @@ def _assemble(
     stored = found.vectors()
     rows = stored.reindex([clip.key for clip in clips])
     failed = rows["failure_kind"].notna().to_numpy()
-    unread = np.array([clip.audio_sha256 == UNREADABLE for clip in clips], dtype=bool)
+    # Nothing is stored of a file that cannot be opened, or not be had from its server.
+    unread = ~pd.Index([clip.key for clip in clips]).isin(stored.index)
     failures = []
     for n, clip in enumerate(clips):
         if not (failed[n] or unread[n]):

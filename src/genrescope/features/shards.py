@@ -3,10 +3,11 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from platform import node
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,13 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from genrescope.audio.alteration import Alteration
+from genrescope.audio.at_hand import LastSound
 from genrescope.audio.fit import load_clip
 from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
-from genrescope.files import sha256_file
+from genrescope.files import UNREADABLE, content_digest, sha256_file
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
@@ -78,12 +80,55 @@ class Shard:
     log_mels: str | None
 
 
-def make_shard(shard: Shard) -> int:
-    """Extract a shard's clips and store them; how many they are.
+class Made(NamedTuple):
+    """What became of a shard.
 
-    Clips that cannot be used become rows that say so.
+    Attributes
+    ----------
+    clips : int
+    files : tuple of str
+        What was written into the store.
+    gone : tuple of str
+        Sound files that could not be had, so that nothing is stored of them.
+    where : str
+        The machine that says so.
     """
-    found, failures = _extract(shard)
+
+    clips: int
+    files: tuple[str, ...]
+    gone: tuple[str, ...]
+    where: str
+
+
+def make_shard(shard: Shard) -> Made:
+    """Extract a shard's clips and store them.
+
+    Clips that cannot be used become rows that say so. Of files that could not be had nothing is
+    stored, because that says nothing of their content.
+
+    Raises
+    ------
+    RemoteError
+        Where a server cannot be reached.
+    """
+    return _store(shard, *_extract(shard))
+
+
+def give_up(shard: Shard) -> Made:
+    """Store of each clip of a shard that it cannot be used, since it ends the process."""
+    reason = "the process that read it was killed, or ran out of memory"
+    failures = {n: AudioError(reason, kind="died") for n in range(len(shard.clips))}
+    return _store(
+        shard,
+        _features(shard, np.empty((0, shard.audio.clip_samples), np.float32)),
+        failures,
+        set(),
+    )
+
+
+def _store(
+    shard: Shard, found: Features, failures: Mapping[int, AudioError], gone: Set[int]
+) -> Made:
     table = pd.DataFrame(
         {
             "clip": [clip.key for clip in shard.clips],
@@ -95,56 +140,74 @@ def make_shard(shard: Shard) -> int:
     for column in ("kind", "reason"):
         said = [getattr(failures.get(n), column, None) for n in range(len(table))]
         table[f"failure_{column}"] = pd.Series(said, dtype="str")
-    done = [n for n in range(len(table)) if n not in failures]
-    if shard.vectors is not None:
+    had = [n for n in range(len(table)) if n not in gone]
+    done = [n for n in had if n not in failures]
+    files = []
+    if shard.vectors is not None and had:
         values = np.full((len(table), found.vectors.shape[1]), np.nan, np.float32)
         values[done] = found.vectors
         columns = pd.DataFrame(values, columns=list(feature_names(shard.features)))
-        _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1), {})
-    if shard.log_mels is not None:
+        rows = pd.concat([table, columns], axis=1).iloc[had]
+        files.append(_write_table(shard, shard.vectors, rows, {}))
+    if shard.log_mels is not None and had:
         array = _write_array(shard, shard.log_mels, found.log_mels)
         row = np.full(len(table), -1, np.int32)
         row[done] = np.arange(len(done))
-        _write_table(shard, shard.log_mels, table.assign(row=row), {ARRAY: array})
-    return len(shard.clips)
+        rows = table.assign(row=row).iloc[had]
+        files += [array, _write_table(shard, shard.log_mels, rows, {ARRAY: array})]
+    lacking = dict.fromkeys(shard.clips[n].path for n in sorted(gone))
+    return Made(len(shard.clips), tuple(files), tuple(lacking), node())
 
 
-def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
+def _extract(shard: Shard) -> tuple[Features, dict[int, AudioError], set[int]]:
+    """Features of the clips that can be used, why others cannot, and which could not be had."""
     failures: dict[int, AudioError] = {}
+    gone: set[int] = set()
     parts: list[Features] = []
     buffer = np.empty((CLIPS_AT_A_TIME, shard.audio.clip_samples), np.float32)
-    for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
-        filled = 0
-        for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
-            try:
-                y = load_clip(
-                    clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
-                )
-            except AudioError as error:
-                failures[n] = error
-            else:
-                buffer[filled] = clip.alteration.apply(y, sample_rate=shard.audio.sample_rate)
-                filled += 1
-        # One thread, in this process or another: rounding may depend on how many there are.
-        with threadpool_limits(1):
-            parts.append(
-                extract(
-                    buffer[:filled],
-                    audio=shard.audio,
-                    features=shard.features,
-                    vectors=shard.vectors is not None,
-                    log_mels=shard.log_mels is not None,
-                )
-            )
+    with LastSound() as last:
+        for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
+            filled = 0
+            for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
+                try:
+                    sound = last.sound(clip.path)
+                except AudioError:
+                    gone.add(n)
+                    continue
+                try:
+                    y = load_clip(
+                        sound, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
+                    )
+                except AudioError as error:
+                    if error.kind == "unreadable" and content_digest(clip.path) == UNREADABLE:
+                        gone.add(n)
+                    else:
+                        failures[n] = error
+                else:
+                    buffer[filled] = clip.alteration.apply(y, sample_rate=shard.audio.sample_rate)
+                    filled += 1
+            parts.append(_features(shard, buffer[:filled]))
     joined = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Features(*joined), failures
+    return Features(*joined), failures, gone
 
 
-def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> None:
+def _features(shard: Shard, sounds: Floats) -> Features:
+    # One thread, in this process or another: rounding may depend on how many there are.
+    with threadpool_limits(1):
+        return extract(
+            sounds,
+            audio=shard.audio,
+            features=shard.features,
+            vectors=shard.vectors is not None,
+            log_mels=shard.log_mels is not None,
+        )
+
+
+def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> str:
     content = pa.BufferOutputStream()
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     pq.write_table(arrow.replace_schema_metadata({METADATA: json.dumps(about).encode()}), content)
-    _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
+    return _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
 
 
 def _write_array(shard: Shard, folder: str, log_mels: Floats) -> str:
