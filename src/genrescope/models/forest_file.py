@@ -1,14 +1,16 @@
-"""Forests as `.skops` files: the same forest gives the same bytes, and reading trusts nothing."""
+"""Forests as `.skops` files: the same forest gives the same bytes, and reading trusts nothing.
+
+skops writes them. They are read without it, tree by tree.
+"""
 
 import io
+import itertools
 import json
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
@@ -17,6 +19,8 @@ from genrescope.errors import BundleError
 from genrescope.models.tree_check import check_forest_tree
 
 SCHEMA = "schema.json"
+STATE = ("max_depth", "node_count", "nodes", "values")  # of a tree
+OF_A_FILE = ("protocol", "_skops_version")  # of a schema as a whole, not of its parts
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP file can bear
 LARGEST_RATIO = 40  # bytes unpacked per byte packed; a forest has six, a few stumps nine
 LARGEST_SCHEMA = 64 * 2**20  # bytes; a tree takes some seven thousand
@@ -48,37 +52,55 @@ def write_forest(forest: RandomForestClassifier, path: Path) -> None:
     path : pathlib.Path
         The `.skops` file; `skops.io.load` reads it too.
     """
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(forest))) as source:
-        schema = json.loads(source.read(SCHEMA))
-        files = _renumber(schema)
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
-            for old, new in files.items():
-                _add(target, new, source.read(old))
-            _add(target, SCHEMA, json.dumps(schema).encode())
+    shell = RandomForestClassifier()
+    vars(shell).update(vars(forest) | {"estimators_": []})
+    numbers = _Numbers()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+        schema = _add_part(target, shell, numbers)
+        # Tree by tree: skops would hold three copies of a forest, which may be of gigabytes.
+        trees = schema["content"]["content"]["estimators_"]["content"]
+        for tree in forest.estimators_:
+            part = _add_part(target, tree, numbers)
+            trees.append({key: value for key, value in part.items() if key not in OF_A_FILE})
+        _add(target, SCHEMA, json.dumps(schema).encode())
+
+
+class _Numbers:
+    """Counters in place of memory addresses, which differ from run to run."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._files = itertools.count(1)
+
+    def replace(self, schema: Any) -> dict[str, str]:
+        """Number the objects and the files of a schema; the new name of each file."""
+        ids: dict[int, int] = {}
+        files: dict[str, str] = {}
+        for node in _nodes(schema):
+            if "__id__" in node:
+                address = node["__id__"]
+                node["__id__"] = ids[address] = ids.get(address) or next(self._ids)
+            if isinstance(node.get("file"), str):
+                old = node["file"]
+                node["file"] = files[old] = files.get(old) or f"{next(self._files)}.npy"
+        return files
+
+
+def _add_part(target: zipfile.ZipFile, part: Any, numbers: _Numbers) -> dict[str, Any]:
+    """Add the arrays of a forest without trees, or of a tree; its schema."""
+    import skops.io  # seconds and 200 MB: it imports every module of scikit-learn, and torch
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(part))) as source:
+        schema: dict[str, Any] = json.loads(source.read(SCHEMA))
+        for old, new in numbers.replace(schema).items():
+            _add(target, new, source.read(old))
+    return schema
 
 
 def _add(target: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     target.writestr(entry, content, compresslevel=1)
-
-
-def _renumber(schema: Any) -> dict[str, str]:
-    """Replace memory addresses in the schema by counters; the new name of each array file."""
-    numbers: dict[int, int] = {}
-    files: dict[str, str] = {}
-    pending = [schema]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            if "__id__" in node:
-                node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
-            if isinstance(node.get("file"), str):
-                node["file"] = files.setdefault(node["file"], f"{len(files) + 1}.npy")
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-    return files
 
 
 def read_forest(path: Path, *, n_features: int, n_classes: int) -> RandomForestClassifier:
@@ -102,17 +124,24 @@ def read_forest(path: Path, *, n_features: int, n_classes: int) -> RandomForestC
     BundleError
         Where the file holds other types, or trees that would lead out of their arrays.
     """
-    content = path.read_bytes()
+    trees = []
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_packing(archive, len(content), path)
-            nodes = _nodes(json.loads(archive.read(SCHEMA)))
+        with zipfile.ZipFile(path) as archive:
+            size = path.stat().st_size
+            _check_packing(archive, size, path)
+            schema = json.loads(archive.read(SCHEMA))
+            nodes = _nodes(schema)
             _check_types(nodes, path)
-            _check_sizes(archive, nodes, len(content), path)
-        with warnings.catch_warnings():
-            # Another scikit-learn's estimators are no concern: only checked arrays are kept.
-            warnings.simplefilter("ignore")
-            forest = skops.io.loads(content, trusted=["sklearn.tree._tree.Tree"])
+            _check_sizes(archive, nodes, size, path)
+            del nodes
+            for number, node in enumerate(_trees(schema, path)):
+                tree = _tree(archive, node)
+                try:
+                    check_forest_tree(tree, n_features=n_features, n_classes=n_classes)
+                except ValueError as error:
+                    reason = f"unsafe: in tree {number}, {error}"
+                    raise BundleError(reason, path=path) from error
+                trees.append(tree)
     except BundleError:
         raise
     except Exception as error:
@@ -120,12 +149,6 @@ def read_forest(path: Path, *, n_features: int, n_classes: int) -> RandomForestC
         raise BundleError(
             f"is no forest that this version can read ({type(error).__name__}: {error})", path=path
         ) from error
-    trees = _trees(forest, path)
-    for number, tree in enumerate(trees):
-        try:
-            check_forest_tree(tree, n_features=n_features, n_classes=n_classes)
-        except ValueError as error:
-            raise BundleError(f"unsafe: in tree {number}, {error}", path=path) from error
     return _assemble(trees, n_features=n_features, n_classes=n_classes)
 
 
@@ -172,14 +195,39 @@ def _check_sizes(
         raise BundleError("unpacks to far more than a forest holds", path=path)
 
 
-def _trees(forest: Any, path: Path) -> list[Tree]:
-    estimators = getattr(forest, "estimators_", None)
-    if type(forest) is not RandomForestClassifier or not isinstance(estimators, list):
+def _trees(schema: Any, path: Path) -> list[Any]:
+    """The nodes of the trees themselves in a forest's schema."""
+    estimators = schema["content"]["content"]["estimators_"]["content"]
+    if schema["__class__"] != RandomForestClassifier.__name__ or not isinstance(estimators, list):
         raise BundleError("holds something else than a forest", path=path)
-    trees = [getattr(estimator, "tree_", None) for estimator in estimators]
-    if not trees or any(type(tree) is not Tree for tree in trees):
+    if not estimators:
         raise BundleError("holds a forest without sound trees", path=path)
-    return trees
+    return [estimator["content"]["content"]["tree_"] for estimator in estimators]
+
+
+def _tree(archive: zipfile.ZipFile, node: Any) -> Tree:
+    """Make a tree of its arrays, without skops: that imports torch, and holds three copies."""
+    if (node["__module__"], node["__class__"]) != ("sklearn.tree._tree", Tree.__name__):
+        raise ValueError("a tree is of another kind")
+    arguments = [_value(archive, one) for one in node["__reduce__"]["args"]["content"]]
+    n_features, n_classes, n_outputs = arguments
+    if n_outputs != 1 or np.shape(n_classes) != (1,):
+        raise ValueError("a tree has more or less than one output")
+    content = node["content"]["content"]
+    state = {name: _value(archive, content[name]) for name in STATE}
+    # scikit-learn takes the count on trust, and looks for so many nodes.
+    if state["node_count"] != len(state["nodes"]):
+        raise ValueError(f"a tree claims {state['node_count']} nodes, and has another number")
+    tree = Tree(n_features, n_classes, 1)
+    tree.__setstate__(state)
+    return tree
+
+
+def _value(archive: zipfile.ZipFile, node: Any) -> Any:
+    """An array of a file, or a value of JSON."""
+    if "file" in node:
+        return np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False)
+    return json.loads(node["content"])
 
 
 def _assemble(trees: list[Tree], *, n_features: int, n_classes: int) -> RandomForestClassifier:
