@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from genrescope.errors import ConfigError, CorpusError
+from genrescope.yaml_file import parse_yaml
 
 FIELDS = ("genre", "instrument", "song", "phrase", "duration", "sample_rate")
 ENCODINGS = ("utf-8-sig", "cp949")
@@ -209,8 +210,10 @@ def _code_rows(text: str, path: Path) -> Iterator[tuple[str, str]]:
             yield row[0].strip(), row[1].strip()
         return
     try:
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        content = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, path)
+    except ConfigError as error:
+        raise ConfigError(f"is no code table ({error.reason})", path=path) from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"is no code table ({error})", path=path) from error
     if isinstance(content, dict) and isinstance(content.get("codes"), dict):
         content = content["codes"]
