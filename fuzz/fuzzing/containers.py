@@ -198,7 +198,9 @@ def _change_chunks(content: bytes, rng: Random) -> bytes:
     elif what == 1:
         parts.insert(rng.randrange(len(parts) + 1), list(parts[place]))
     elif what == 2:
-        parts[place][0] = rng.choice((b"fact", b"ds64", b"LIST", b"id3 ", b"ID3 ", b"data", b"COMM"))
+        parts[place][0] = rng.choice(
+            (b"fact", b"ds64", b"LIST", b"id3 ", b"ID3 ", b"data", b"COMM")
+        )
     else:
         parts[place][1] = edit(parts[place][1][:128], rng) + parts[place][1][128:]
     made = b"".join(
@@ -296,5 +298,3 @@ def _change_boxes(content: bytes, rng: Random) -> bytes:
     else:
         boxes[place][1] = edit(boxes[place][1], rng)
     return b"".join(struct.pack(">I", 8 + len(data)) + name + data for name, data in boxes)
-
-

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from random import Random
 
-from fuzzing.containers import change_array, change_parquet, change_sound, change_weights, change_zip
+from fuzzing.containers import (
+    change_array,
+    change_parquet,
+    change_sound,
+    change_weights,
+    change_zip,
+)
 from fuzzing.mutation import Mutation, change_csv, change_json, change_lines, edit
 from fuzzing.ubjson_text import change_ubjson
 from fuzzing.yaml_text import change_yaml
@@ -23,7 +29,15 @@ MUTATIONS: dict[str, Mutation] = {
     ".ubj": change_ubjson,
     ".jsonl": lambda content, rng: change_lines(content, rng, change_json),
 } | dict.fromkeys((".wav", ".aiff", ".au", ".flac", ".ogg", ".opus", ".mp3", ".m4a"), change_sound)
-ODD_NAMES = ("한글.json", "가.wav", "a\udcff.json", "b\udcff.wav", "x" * 200 + ".json", " .wav", "..json")
+ODD_NAMES = (
+    "한글.json",
+    "가.wav",
+    "a\udcff.json",
+    "b\udcff.wav",
+    "x" * 200 + ".json",
+    " .wav",
+    "..json",
+)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

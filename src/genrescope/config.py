@@ -169,11 +169,11 @@ def load_config(path: str | os.PathLike[str]) -> StudyConfig:
     if taxonomy.endswith((".yaml", ".yml")):
         taxonomy = str(expand_path(taxonomy, base=base, config=path))
     store = config.store
-    if store is not None and "://" not in store:
+    if store is not None:
         store = str(expand_path(store, base=base, config=path))
     shift = config.shift
     if shift.stems is not None:
-        stems = expand_path(str(shift.stems), base=base, config=path)
+        stems = Path(expand_path(str(shift.stems), base=base, config=path))
         shift = shift.model_copy(update={"stems": stems})
     resolved = {"corpora": corpora, "taxonomy": taxonomy, "store": store, "shift": shift}
     return config.model_copy(update=resolved)

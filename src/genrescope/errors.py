@@ -116,10 +116,30 @@ class HubError(GenrescopeError, ConnectionError):
     default_kind = "hub"
 
 
+class RemoteError(GenrescopeError, RuntimeError):
+    """What lies behind a URL and cannot be had.
+
+    Kinds: `missing` (no such file, folder or bucket), `forbidden`, `unreachable`, `not-a-place` (no
+    such protocol, or its package is not installed), `in-use` (another run is at work there).
+    """
+
+    default_kind = "unreachable"
+
+
 class OutputError(GenrescopeError, OSError):
     """A file or folder that cannot be written."""
 
     default_kind = "output"
+
+
+class ClusterError(GenrescopeError, ConnectionError):
+    """A Dask cluster that cannot be reached, was lost, or is not fit for the work.
+
+    Kinds: `cluster`; `versions` where its processes run other versions of what makes the numbers;
+    `unshared` where they do not see the files that this process sees.
+    """
+
+    default_kind = "cluster"
 
 
 class ServiceError(GenrescopeError, RuntimeError):

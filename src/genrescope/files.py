@@ -8,11 +8,12 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrescope.errors import GenrescopeError, OutputError
+from genrescope.errors import GenrescopeError, OutputError, RemoteError
+from genrescope.remote import content_identity, is_url, look_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,12 +153,37 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     """Digest of an input file, or `UNREADABLE` where it cannot be read.
 
     A file that went away or lost its permission is a change of content like any other; what is
-    wrong with it is said where it is used.
+    wrong with it is said where it is used. Of a file behind a URL it is the digest of what its
+    server says of the content, see `genrescope.remote.content_identity`.
+
+    Raises
+    ------
+    RemoteError
+        Where the server cannot be reached: that says nothing of the file.
     """
+    if is_url(path):
+        try:
+            return content_identity(path)
+        except RemoteError as error:
+            if error.kind in ("missing", "forbidden"):
+                return UNREADABLE
+            raise
     try:
         return sha256_file(path)
     except OSError:
         return UNREADABLE
+
+
+def content_digests(paths: Sequence[str]) -> list[str]:
+    """`content_digest` of many files; those behind URLs are looked up folder by folder.
+
+    Raises
+    ------
+    RemoteError
+        Where a folder cannot be listed.
+    """
+    look_up(paths)
+    return [content_digest(path) for path in paths]
 
 
 def sha256_json(content: Any) -> str:

@@ -1,4 +1,4 @@
-"""Work spread over processes of one machine, with results in order and memory bounded."""
+"""Work spread over processes, of one machine or of a cluster: results in order, memory bounded."""
 
 import multiprocessing
 import os
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from genrescope.errors import GenrescopeError
 
@@ -17,6 +17,34 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 2
+
+
+class RemoteWorkers(Protocol):
+    """Processes of a cluster, as `genrescope.dask_workers.open_workers` gives them."""
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+
+    @property
+    def client(self) -> Any:
+        """The `distributed.Client`, for libraries that have their own way of using one."""
+
+    def count(self) -> int:
+        """Processes now at work."""
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        on_death: Callable[[Item], Result] | None = None,
+    ) -> Iterator[Result]:
+        """Apply a function to items; `map_processes` is how to call it."""
+
+
+# So many processes of this machine, its usable cores where None, or those of a cluster.
+Workers: TypeAlias = int | RemoteWorkers | None
 
 
 def cpu_count() -> int:
@@ -28,6 +56,32 @@ def cpu_count() -> int:
     True
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_count(workers: Workers) -> int:
+    """How many processes these are.
+
+    Examples
+    --------
+    >>> process_count(2), process_count(None) == cpu_count()
+    (2, True)
+    """
+    if workers is None:
+        return cpu_count()
+    return workers if isinstance(workers, int) else workers.count()
+
+
+def at_most(workers: Workers, items: int) -> Workers:
+    """No more processes of this machine than there are items: starting one takes a second.
+
+    Examples
+    --------
+    >>> at_most(8, 3), at_most(2, 3)
+    (3, 2)
+    """
+    if workers is None or isinstance(workers, int):
+        return min(process_count(workers), items)
+    return workers
 
 
 def start_worker() -> None:
@@ -53,7 +107,7 @@ def map_processes(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_result: Callable[[Result], None] | None = None,
     on_death: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
@@ -65,14 +119,14 @@ def map_processes(
         A module-level function of one item; it and the items must be picklable.
     items : iterable
         Read lazily: a bounded number is in flight at a time.
-    workers : int, optional
-        Processes; the usable cores where not given. With 1 the work stays in this process.
+    workers : Workers
+        Processes; the usable cores where None. With 1 the work stays in this process.
     on_result : callable, optional
         Called with each result as it is handed out.
     on_death : callable, optional
         What stands for the result of an item that kills its process, called in this process. The
         work then never stays in this process, and items that were under way beside such an item
-        are done again, one after the other, to find out which it was.
+        are done again, to find out which it was.
 
     Yields
     ------
@@ -84,17 +138,21 @@ def map_processes(
     GenrescopeError
         Where a worker process dies and `on_death` is not given, or where no process can be
         started; whatever the function itself raises passes through.
+    ClusterError
+        Where the workers are those of a cluster, and its scheduler or all of them are lost.
 
     Examples
     --------
     >>> list(map_processes(abs, [-1, 2, -3], workers=1))
     [1, 2, 3]
     """
-    workers = cpu_count() if workers is None else workers
-    stays = workers <= 1 and on_death is None
-    results: Iterator[Result] = (
-        map(function, items) if stays else _pooled(function, items, workers, on_death)
-    )
+    results: Iterator[Result]
+    if workers is not None and not isinstance(workers, int):
+        results = workers.map(function, items, on_death=on_death)
+    elif process_count(workers) <= 1 and on_death is None:
+        results = map(function, items)
+    else:
+        results = _pooled(function, items, process_count(workers), on_death)
     for result in results:
         if on_result is not None:
             on_result(result)

@@ -2,13 +2,22 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from genrescope.errors import ConfigError
+from genrescope.remote import place_of
 
 NAME = r"^[a-z0-9]+([-_][a-z0-9]+)*$"  # of corpora and models
 
@@ -158,11 +167,18 @@ class ShiftSettings(Settings):
     stems: Path | None = None  # real stems of the source: STEMS/<instrument>/<path in the corpus>
 
 
+def _place(value: Any) -> Any:
+    return place_of(value) if isinstance(value, str | Path) else value
+
+
+Root = Annotated[PurePath, BeforeValidator(_place), PlainSerializer(str)]
+
+
 class CorpusSettings(Settings):
     """One corpus of a study: its format, its place, its culture, and options of the format."""
 
     format: str
-    root: Path | None = None
+    root: Root | None = None  # a folder or a URL
     culture: str = "unknown"
     options: dict[str, Any] = {}
 

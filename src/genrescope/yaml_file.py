@@ -2,12 +2,13 @@
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
 from genrescope.errors import ConfigError
+from genrescope.remote import UrlPath, place_of
 
 
 LARGEST = 2**20  # bytes of a file
@@ -125,8 +126,8 @@ def parse_yaml(text: str, path: str | os.PathLike[str]) -> Any:
         raise ConfigError(f"is not YAML ({error})", path=path) from error
 
 
-def expand_path(text: str, *, base: Path, config: Path | None = None) -> Path:
-    """Resolve `~`, environment variables and a path relative to `base`.
+def expand_path(text: str, *, base: PurePath, config: Path | None = None) -> PurePath:
+    """Resolve `~`, environment variables and a path relative to `base`, which may be a URL.
 
     Raises
     ------
@@ -140,8 +141,13 @@ def expand_path(text: str, *, base: Path, config: Path | None = None) -> Path:
             f"the path {text!r} uses ${missing[1]}, which is not set: export {missing[1]}=FOLDER",
             path=config,
         )
+    place = place_of(expanded)
+    if isinstance(place, UrlPath):
+        return place
     try:
-        path = Path(expanded).expanduser()
+        path = Path(place).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"the path {text!r} names nobody's home folder", path=config) from error
-    return path if path.is_absolute() else Path(os.path.normpath(base / path))
+    if path.is_absolute():
+        return path
+    return base / path if isinstance(base, UrlPath) else Path(os.path.normpath(base / path))

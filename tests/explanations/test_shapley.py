@@ -9,6 +9,7 @@ import pytest
 from genrescope.explanations.permutation_shap import permutation_shap
 from genrescope.explanations.shapley import ShapValues, shap_values
 from genrescope.models import create_model
+from genrescope.parallel import process_count
 
 SMALL = {
     "linear": {},
@@ -253,7 +254,8 @@ def test_a_feature_the_model_cannot_use_has_no_value(kind):
     assert top["feature"].iloc[-1] == "feature_2" and top["mean_abs_shap"].iloc[-1] == 0
 
 
-def test_processes_change_no_value():
+def test_processes_change_no_value(monkeypatch):
+    monkeypatch.setattr("genrescope.explanations.tree_shap.PARALLEL_FROM_LEAVES", 1)
     X, y = corpus()
     model = create_model("forest", n_estimators=10).fit(X, y)
     one, two = shap_values(model, X), shap_values(model, X, workers=2)
@@ -265,11 +267,11 @@ def test_processes_are_started_where_the_work_is_long(monkeypatch, at_least, exp
     asked = []
 
     def here(function, items, *, workers):
-        asked.append(workers)
+        asked.append(process_count(workers))
         return map(function, items)
 
     monkeypatch.setattr("genrescope.explanations.tree_shap.map_processes", here)
-    monkeypatch.setattr("genrescope.explanations.tree_shap.cpu_count", lambda: 3)
+    monkeypatch.setattr("genrescope.parallel.cpu_count", lambda: 3)
     monkeypatch.setattr("genrescope.explanations.tree_shap.PARALLEL_FROM_LEAVES", at_least)
     X, y = corpus()
     shap_values(create_model("forest", n_estimators=10).fit(X, y), X, workers=None)

@@ -10,7 +10,12 @@ from genrescope.corpora.index import index_corpus
 from genrescope.taxonomy import load_taxonomy
 
 GENRES = load_taxonomy("meta-genre")
-OPTIONS = ({}, {"duplicates": "keep"}, {"group": "track", "artist": "artist"}, {"gtzan_names": True})
+OPTIONS = (
+    {},
+    {"duplicates": "keep"},
+    {"group": "track", "artist": "artist"},
+    {"gtzan_names": True},
+)
 
 
 @functools.cache
@@ -46,5 +51,9 @@ def check(data: bytes) -> None:
 
 
 TARGET = Target(
-    check, seeds, lambda data, rng: data[:1] + change_csv(data[1:], rng), memory=2**29, longest=2**16
+    check,
+    seeds,
+    lambda data, rng: data[:1] + change_csv(data[1:], rng),
+    memory=2**29,
+    longest=2**16,
 )

@@ -36,7 +36,12 @@ def seeds() -> tuple[bytes, ...]:
     plain = json.dumps(META, ensure_ascii=False)
     other = plain.replace("GN0600", "GN0100").replace("록/메탈", "발라드")
     wav = _wav(0.6)
-    side = {"a1.wav": wav, "a1.json": plain.encode(), "a2.wav": wav, "a2.json": other.encode("cp949")}
+    side = {
+        "a1.wav": wav,
+        "a1.json": plain.encode(),
+        "a2.wav": wav,
+        "a2.json": other.encode("cp949"),
+    }
     trees = {
         "01.원천데이터/드럼/가_1.wav": wav, "02.라벨링데이터/드럼/가_1.json": plain.encode("utf-8-sig"),
         "01.원천데이터/베이스/가_1.wav": wav, "02.라벨링데이터/베이스/가_1.json": other.encode(),

@@ -34,7 +34,8 @@ def decode(
     Parameters
     ----------
     path : path-like
-        Any file libsndfile reads.
+        Any file libsndfile reads, or its URL; several parts of a remote file are best taken with
+        it at hand, see `genrescope.audio.at_hand`.
     start_s : float
         Where to begin, in seconds.
     duration_s : float, optional
@@ -73,7 +74,7 @@ def decode(
         if start >= info.frames:
             raise AudioError(
                 f"there is nothing at {start_s:g} s: the sound ends at {info.duration_s:.2f} s",
-                path=path,
+                path=info.path,
                 kind="too-short",
             )
         frames = info.frames - start
@@ -85,7 +86,7 @@ def decode(
             frames = min(frames, math.ceil(duration_s * info.sample_rate) + spare)
         blocks = _mono_blocks(sound, info, start=start, frames=frames)
         y = _resampled(blocks, info.sample_rate, sample_rate)[:samples]
-    _check_values(y, path)
+    _check_values(y, info.path)
     return y
 
 
@@ -142,7 +143,7 @@ def _resampled(
     return np.concatenate(parts)
 
 
-def _check_values(y: npt.NDArray[np.float32], path: str | os.PathLike[str]) -> None:
+def _check_values(y: npt.NDArray[np.float32], path: str) -> None:
     peak = float(np.abs(y).max(initial=0.0))  # NaN and infinity survive a maximum
     if not math.isfinite(peak):
         reason = "the samples include NaN or infinite values; write the file again from its source"

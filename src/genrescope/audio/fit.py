@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from genrescope.audio.decode import decode
 from genrescope.errors import AudioError
+from genrescope.remote import name_of
 from genrescope.settings import AudioSettings
 
 SHORTEST_S = 0.5  # less sound than this says nothing about a genre
@@ -72,7 +73,7 @@ def load_clip(
     Parameters
     ----------
     path : path-like
-        Any file libsndfile reads.
+        As `decode` takes it.
     start_s : float
         Where to begin, in seconds.
     duration_s : float, optional
@@ -108,10 +109,10 @@ def load_clip(
         raise AudioError(
             f"only {length_s:.2f} s of sound at {start_s:g} s, at least {SHORTEST_S:g} s are "
             "needed",
-            path=path,
+            path=name_of(path),
             kind="too-short",
         )
     if np.abs(y).max() < SILENT_PEAK:
         where = f"from {start_s:g} s to {start_s + length_s:g} s" if start_s else "throughout"
-        raise AudioError(f"the clip is silent {where}", path=path, kind="silent")
+        raise AudioError(f"the clip is silent {where}", path=name_of(path), kind="silent")
     return fit(y, samples=audio.clip_samples, how=audio.fit)

@@ -1,6 +1,7 @@
 """What a sound file says about itself, read from its header alone."""
 
 import contextlib
+import io
 import os
 import stat
 import struct
@@ -8,12 +9,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import soundfile
 
+from genrescope.audio.at_hand import remote_sound, sound_at_hand
 from genrescope.audio.chunks import chunks
 from genrescope.errors import AudioError
+from genrescope.remote import is_url, name_of, open_ranges
 
 UNKNOWN_FRAMES = 2**62  # libsndfile gives 2**63 - 1 for streams that do not state their length
 SAMPLE_RATES = (1_000, 1_000_000)  # hertz; anything else is a damaged header
@@ -66,7 +69,8 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     Parameters
     ----------
     path : path-like
-        Any file libsndfile reads: WAV, FLAC, OGG, Opus, MP3, AIFF, AU.
+        Any file libsndfile reads: WAV, FLAC, OGG, Opus, MP3, AIFF, AU. Of a file behind a URL the
+        parts are fetched that say it.
 
     Returns
     -------
@@ -91,8 +95,15 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     >>> info.format, info.sample_rate, info.channels, info.duration_s
     ('WAV', 16000, 1, 0.25)
     """
-    with open_sound(path) as (_, info):
-        return info
+    if not is_url(path):
+        with open_sound(path) as (_, info):
+            return info
+    name = os.fspath(path)
+    with remote_sound(), open_ranges(name) as ranges:
+        head = _checked_content(cast("BinaryIO", ranges), name)
+        ranges.seek(0)
+        with _decoder(ranges, head, name) as (_, info):
+            return info
 
 
 @contextlib.contextmanager
@@ -102,7 +113,7 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
     Parameters
     ----------
     path : path-like
-        The file.
+        The file, or its URL.
 
     Yields
     ------
@@ -116,18 +127,25 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
     AudioError
         As `probe` does.
     """
-    head = checked_head(path)
+    with sound_at_hand(path) as at_hand:
+        head = checked_head(at_hand)
+        with _decoder(os.fsencode(at_hand.file), head, at_hand.name) as found:
+            yield found
+
+
+@contextlib.contextmanager
+def _decoder(file: bytes | io.RawIOBase, head: bytes, name: str) -> Iterator[tuple[Any, AudioInfo]]:
     with contextlib.ExitStack() as stack:
         if head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0"):
             stack.enter_context(_quiet_stderr())
         try:
-            sound = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
+            sound = stack.enter_context(soundfile.SoundFile(file))
         except (soundfile.LibsndfileError, TypeError) as error:
             # TypeError: soundfile takes the suffix .raw to mean headerless samples.
             if is_mp4(head):
-                raise AudioError(MP4_UNDECODED, path=path, kind="undecodable") from error
-            raise AudioError(_why_foreign(head), path=path) from error
-        yield sound, _checked_info(sound, path)
+                raise AudioError(MP4_UNDECODED, path=name, kind="undecodable") from error
+            raise AudioError(_why_foreign(head), path=name) from error
+        yield sound, _checked_info(sound, name)
 
 
 def checked_head(path: str | os.PathLike[str]) -> bytes:
@@ -143,28 +161,33 @@ def checked_head(path: str | os.PathLike[str]) -> bytes:
     AudioError
         As `probe` does for what is missing, empty, forbidden, no file or cut short.
     """
+    name = name_of(path)
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             what = "a folder" if Path(path).is_dir() else "a device or pipe"
-            raise AudioError(f"this is {what}, not a sound file", path=path)
+            raise AudioError(f"this is {what}, not a sound file", path=name)
         with Path(path).open("rb") as file:
-            head = file.read(4096)
-            size = file.seek(0, os.SEEK_END)
-            if not head:
-                raise AudioError(f"the file is empty (0 bytes); {COPY_AGAIN}", path=path)
-            promised = _promised_bytes(file, head)
+            return _checked_content(file, name)
     except FileNotFoundError as error:
-        raise AudioError("there is no such file", path=path) from error
+        raise AudioError("there is no such file", path=name) from error
     except PermissionError as error:
-        raise AudioError("reading is not permitted; check the file's owner", path=path) from error
+        raise AudioError("reading is not permitted; check the file's owner", path=name) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise AudioError(f"the file cannot be read ({reason})", path=path) from error
+        raise AudioError(f"the file cannot be read ({reason})", path=name) from error
+
+
+def _checked_content(file: BinaryIO, name: str) -> bytes:
+    head = file.read(4096)
+    size = file.seek(0, os.SEEK_END)
+    if not head:
+        raise AudioError(f"the file is empty (0 bytes); {COPY_AGAIN}", path=name)
+    promised = _promised_bytes(file, head)
     if promised > size:
         raise AudioError(
             f"the file is cut short: its header promises {promised:,} bytes, it has {size:,}; "
             f"{COPY_AGAIN}",
-            path=path,
+            path=name,
             kind="truncated",
         )
     return head
@@ -210,7 +233,7 @@ def _why_foreign(head: bytes) -> str:
     return f"this is no sound file in a known format, or its header is damaged; {READABLE}"
 
 
-def _checked_info(sound: Any, path: str | os.PathLike[str]) -> AudioInfo:
+def _checked_info(sound: Any, path: str) -> AudioInfo:
     frames = int(sound.frames)
     if frames >= UNKNOWN_FRAMES:
         # libsndfile cannot find the end of such a stream either.
@@ -224,7 +247,7 @@ def _checked_info(sound: Any, path: str | os.PathLike[str]) -> AudioInfo:
             f"the header is damaged: it claims a sample rate of {sound.samplerate} Hz", path=path
         )
     return AudioInfo(
-        path=os.fspath(path),
+        path=path,
         format=str(sound.format),
         sample_rate=int(sound.samplerate),
         channels=int(sound.channels),

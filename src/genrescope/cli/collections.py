@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Workers, say, say_failures, share
+from genrescope.cli.console import Scheduler, Workers, say, say_failures, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +41,12 @@ def predict(
         float, typer.Option(help="Of the prediction sets, where a model was calibrated.")
     ] = 0.9,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Label sound files, with the probability of every genre."""
     from genrescope.collection.predicting import Wanted, name_models, predict_files
     from genrescope.collection.prediction_file import EXISTS, write_predictions
+    from genrescope.dask_workers import open_workers
     from genrescope.errors import GenrescopeError
     from genrescope.progress import progress
     from genrescope.report.layouts import FORMATS, create_layout
@@ -55,16 +57,17 @@ def predict(
     models, genres = name_models(bundles)
     wanted = Wanted(timeline, coverage)
     if out is not None:
-        done = write_predictions(
-            out,
-            models,
-            files,
-            format=format,
-            genres=genres,
-            wanted=wanted,
-            exists=exists,
-            workers=workers,
-        )
+        with open_workers(scheduler, workers) as used:
+            done = write_predictions(
+                out,
+                models,
+                files,
+                format=format,
+                genres=genres,
+                wanted=wanted,
+                exists=exists,
+                workers=used,
+            )
         if done.kept:
             say(f"{done.kept:,} files were in {out} before and stay as they are")
         if done.resumed:
@@ -81,8 +84,11 @@ def predict(
     )
     failures = []
     typer.echo(layout.start(), nl=False)
-    with progress(len(files), "predicting", unit="files") as bar:
-        for outcome in predict_files(models, files, wanted=wanted, workers=workers):
+    with (
+        open_workers(scheduler, workers) as used,
+        progress(len(files), "predicting", unit="files") as bar,
+    ):
+        for outcome in predict_files(models, files, wanted=wanted, workers=used):
             bar.advance()
             if isinstance(outcome, GenrescopeError):
                 failures.append(outcome)

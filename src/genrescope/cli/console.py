@@ -15,6 +15,12 @@ FAILED, SOME_FAILED = 1, 3
 LISTED_FAILURES = 20
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all usable cores if unset.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Dask scheduler to work on, tcp://... or tls://...; or dask, started on this machine."
+    ),
+]
 TaxonomyName = Annotated[
     str, typer.Option(help="meta-genre, labels (each label a genre), another name, or a .yaml.")
 ]

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from genrescope.cli.console import FeatureSet, Store, TaxonomyName, Workers, list_failures, say
+from genrescope.cli.console import (
+    FeatureSet,
+    Scheduler,
+    Store,
+    TaxonomyName,
+    Workers,
+    list_failures,
+    say,
+)
 
 
 def index(
@@ -115,14 +123,17 @@ def features(
     feature_set: FeatureSet = "paper",
     store: Store = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Write a corpus's features (CSV) and its log-mel spectrograms (.npy)."""
     from genrescope.corpora.corpus import Corpus
+    from genrescope.dask_workers import open_workers
     from genrescope.settings import FeatureSettings
     from genrescope.study.single import write_features
 
     settings = FeatureSettings.parse({"set": feature_set}, where="features")
     loaded = Corpus.from_parquet(corpus)
-    extracted = write_features(loaded, out, features=settings, store=store, workers=workers)
+    with open_workers(scheduler, workers) as used:
+        extracted = write_features(loaded, out, features=settings, store=store, workers=used)
     typer.echo(f"{len(extracted.clip_ids)} clips: {out / loaded.name}.csv")
     list_failures(extracted.failures, None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Workers, list_failures, say, share
+from genrescope.cli.console import Scheduler, Workers, list_failures, say, share
 
 if TYPE_CHECKING:
     from genrescope.study.run import StudyResult
@@ -30,9 +30,10 @@ def study(
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Train and test every model on every pairing of corpora, explain, and write the report."""
-    _study(config, out=out, fresh=fresh, workers=workers)
+    _study(config, out=out, fresh=fresh, workers=workers, scheduler=scheduler)
 
 
 def shift(
@@ -42,15 +43,18 @@ def shift(
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Say why a source does not carry over to a target, step by step, and what helps."""
     from genrescope.config import load_config
+    from genrescope.dask_workers import open_workers
     from genrescope.report.ladders import ladder_sentences
     from genrescope.study.shifting import run_shift
 
     loaded = load_config(config)
     folder = out or Path("runs") / f"{loaded.name}-shift"
-    result = run_shift(loaded, out=folder, fresh=fresh, workers=workers)
+    with open_workers(scheduler, workers) as used:
+        result = run_shift(loaded, out=folder, fresh=fresh, workers=used)
     keys = ["model", "source", "target"]
     for (model, source, target), ladder in result.ladders.groupby(keys, sort=False):
         typer.echo(f"{model}, {source} → {target}:")
@@ -62,13 +66,22 @@ def shift(
     list_failures(result.failures, result.folder / "failures.csv")
 
 
-def _study(config: Path, *, out: Path | None, fresh: bool, workers: int | None) -> None:
+def _study(
+    config: Path,
+    *,
+    out: Path | None,
+    fresh: bool,
+    workers: int | None,
+    scheduler: str | None = None,
+) -> None:
     from genrescope.config import load_config
+    from genrescope.dask_workers import open_workers
     from genrescope.study.run import run_study
 
     loaded = load_config(config)
     folder = out or Path("runs") / loaded.name
-    result = run_study(loaded, out=folder, fresh=fresh, workers=workers)
+    with open_workers(scheduler, workers) as used:
+        result = run_study(loaded, out=folder, fresh=fresh, workers=used)
     _print_results(result)
     list_failures(result.failures, result.folder / "failures.csv")
 

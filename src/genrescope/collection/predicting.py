@@ -18,7 +18,7 @@ from genrescope.models.bundle_info import DESCRIPTION, BundleInfo, read_info
 from genrescope.models.doubt import COVERAGE
 from genrescope.models.inputs import Need, SoundInputs, inputs_from_file
 from genrescope.models.predictor import FilePrediction, Predictor
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, at_most, map_processes
 from genrescope.report.answers import Answer
 from genrescope.settings import AudioSettings
 
@@ -131,7 +131,7 @@ def predict_files(
     files: Sequence[Listed],
     *,
     wanted: Wanted = GENRE_ALONE,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Iterator[Outcome]:
     """Ask models about files; one that cannot be used does not stop the rest.
 
@@ -145,8 +145,8 @@ def predict_files(
     files : sequence of Listed
         From `list_sounds`; what is listed as an error is passed on.
     wanted : Wanted
-    workers : int, optional
-        Processes; the usable cores where not given. They do not change the answers.
+    workers : Workers
+        Processes; the usable cores where None. They do not change the answers.
 
     Yields
     ------
@@ -166,17 +166,15 @@ def predict_files(
         yield from outcomes
 
 
-def predict_shards(
-    shards: Sequence[Shard], *, workers: int | None = None
-) -> Iterator[list[Outcome]]:
+def predict_shards(shards: Sequence[Shard], *, workers: Workers = None) -> Iterator[list[Outcome]]:
     """Ask about shards in processes of their own; results and errors as of `predict_files`."""
     if len(shards) == 1 and len(shards[0].files) == 1:
         # A single file has nobody to take with it, and a process takes a second to start.
         yield predict_shard(shards[0])
         return
-    # A process takes longer to start than a shard of short files is worth.
-    workers = min(cpu_count() if workers is None else workers, len(shards))
-    yield from map_processes(predict_shard, shards, workers=workers, on_death=_file_by_file)
+    yield from map_processes(
+        predict_shard, shards, workers=at_most(workers, len(shards)), on_death=_file_by_file
+    )
 
 
 def _file_by_file(shard: Shard) -> list[Outcome]:

@@ -24,6 +24,7 @@ from genrescope.collection.predicting import (
 from genrescope.corpora.table import FAILURE_COLUMNS
 from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError
 from genrescope.files import atomic_path, output_errors, sha256_json
+from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
 from genrescope.report.layouts import Layout, create_layout, encodable
@@ -64,7 +65,7 @@ def write_predictions(
     genres: Sequence[str],
     wanted: Wanted = GENRE_ALONE,
     exists: str = "fail",
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Written:
     """Ask models about files and write what they say.
 
@@ -86,8 +87,8 @@ def write_predictions(
     exists : {"fail", "skip", "overwrite"}
         Where `out` is there already: refuse; leave what it says and add the files it does not
         answer for, in `csv` and `jsonl`; or replace it.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from genrescope.collection.tag_genres import TagGenres
 from genrescope.errors import GenrescopeError
 from genrescope.evaluation.counts import bootstrap, group_counts, metrics_of, percentile_interval
 from genrescope.models.bundle_info import read_info
+from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
 
@@ -136,7 +137,7 @@ def read_all_tags(
             yield error
 
 
-def check_tags(bundle: Path, files: Sequence[Listed], *, workers: int | None = None) -> TagCheck:
+def check_tags(bundle: Path, files: Sequence[Listed], *, workers: Workers = None) -> TagCheck:
     """Compare the genre tags of sound files with what a model hears.
 
     A disagreement is a lead and not a verdict: the model errs, and a tag can say what no sound
@@ -148,8 +149,8 @@ def check_tags(bundle: Path, files: Sequence[Listed], *, workers: int | None = N
         A trained model.
     files : sequence of Listed
         From `genrescope.collection.listing.list_sounds`.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from genrescope.collection.tag_checking import read_all_tags
 from genrescope.collection.tag_genres import TagGenres
 from genrescope.errors import GenrescopeError
 from genrescope.models.bundle_info import read_info
+from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
 
@@ -50,7 +51,7 @@ def write_heard(
     write: bool = False,
     at_least: float | None = None,
     only_missing: bool = False,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Iterator[Outcome]:
     """Write the genre a model hears, where it is sure.
 
@@ -67,8 +68,8 @@ def write_heard(
         prediction set holds one genre; of a model without such sets, if it reaches `SURE`.
     only_missing : bool
         Leave files that have a genre.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Yields
     ------

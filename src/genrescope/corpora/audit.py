@@ -28,6 +28,7 @@ from genrescope.corpora.findings import (
 from genrescope.corpora.hearing import Heard, hear
 from genrescope.errors import CorpusError
 from genrescope.files import write_csv
+from genrescope.parallel import Workers
 
 SUMMARY_MEASURES = (
     "peak", "clipped_share", "silent_share", "level_dbfs", "bandwidth_hz", "high_share"
@@ -108,7 +109,7 @@ def audit(
     corpora: Sequence[Corpus],
     *,
     parts: "pd.Series[str] | None" = None,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Audit:
     """Listen to corpora and say what is wrong with them as material for a study.
 
@@ -123,8 +124,8 @@ def audit(
     parts : pandas.Series, optional
         A split to check: index `clip_id`, values ``train``, ``validation``, ``test``; as
         `split_clips` gives it.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------

@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from genrescope.corpora.table import CLIP_DTYPES, COLUMNS, clips_frame, failures_frame
-from genrescope.errors import ConfigError, CorpusError
-from genrescope.files import atomic_path, content_digest, sha256_json, write_csv
+from genrescope.errors import ConfigError, CorpusError, RemoteError
+from genrescope.files import atomic_path, content_digests, sha256_json, write_csv
+from genrescope.remote import UrlPath, at_hand, exists, place_of, write_file
 
 __all__ = ["CLIP_DTYPES", "COLUMNS", "Corpus", "regroup"]
 
@@ -111,7 +112,7 @@ class Corpus:
             "clips": hashlib.sha256(
                 table[kept].to_csv(index=False, lineterminator="\n").encode()
             ).hexdigest(),
-            "audio": [content_digest(path) for path in table["path"].dropna().unique()],
+            "audio": content_digests(table["path"].dropna().unique().tolist()),
         }
         if self.features is not None:
             ordered = self.features.loc[table["clip_id"]]
@@ -130,11 +131,11 @@ class Corpus:
         Parameters
         ----------
         path : path-like
-            Where to write; parent folders are made.
+            Where to write, a URL or a path whose parent folders are made.
 
         Raises
         ------
-        OutputError
+        OutputError, RemoteError
             Where a file cannot be written.
         """
         import pyarrow as pa
@@ -155,9 +156,17 @@ class Corpus:
         }
         table = pa.Table.from_pandas(frame, preserve_index=False)
         metadata = {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(about).encode()}
-        write_csv(_failures_path(path), self.failures)
-        with atomic_path(path) as temporary:
-            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        table = table.replace_schema_metadata(metadata)
+        place, beside = place_of(path), _failures_path(path)
+        if isinstance(place, UrlPath):
+            content = pa.BufferOutputStream()
+            pq.write_table(table, content)
+            write_file(beside, self.failures.to_csv(index=False, lineterminator="\n").encode())
+            write_file(place, content.getvalue().to_pybytes())
+            return
+        write_csv(beside, self.failures)
+        with atomic_path(place) as temporary:
+            pq.write_table(table, temporary)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str]) -> Self:
@@ -166,7 +175,7 @@ class Corpus:
         Parameters
         ----------
         path : path-like
-            The Parquet file; failures are read from beside it where they are there.
+            The Parquet file or its URL; failures are read from beside it where they are there.
 
         Returns
         -------
@@ -182,7 +191,12 @@ class Corpus:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
+            with at_hand(path) as file:
+                table = pq.read_table(file.file)
+        except RemoteError as error:
+            if error.kind != "missing":
+                raise
+            raise CorpusError(error.reason, path=path) from error
         except FileNotFoundError as error:
             raise CorpusError("does not exist", path=path) from error
         except (pa.ArrowInvalid, OSError) as error:
@@ -202,11 +216,10 @@ class Corpus:
             )
             features.index = pd.Index(clips["clip_id"], name="clip_id")
         beside = _failures_path(path)
-        failures = (
-            pd.read_csv(beside, dtype=str, keep_default_na=False)
-            if beside.exists()
-            else failures_frame([])
-        )
+        failures = failures_frame([])
+        if exists(beside) if isinstance(beside, UrlPath) else Path(beside).exists():
+            with at_hand(beside) as file:
+                failures = pd.read_csv(file.file, dtype=str, keep_default_na=False)
         return cls(
             name=about["name"],
             culture=about["culture"],
@@ -223,9 +236,9 @@ def _counts(values: "pd.Series[Any]") -> dict[str, int]:
     return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
 
 
-def _failures_path(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
-    return path.with_name(f"{path.stem}.failures.csv")
+def _failures_path(path: str | os.PathLike[str]) -> Path | UrlPath:
+    place = place_of(path)
+    return place.with_name(f"{place.stem}.failures.csv")
 
 
 def regroup(

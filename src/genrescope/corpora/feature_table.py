@@ -1,7 +1,7 @@
 """A CSV of ready features with a label column, such as the table that comes with GTZAN."""
 
 import io
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,8 @@ from genrescope.corpora.table import (
     failures_frame,
     require_usable,
 )
-from genrescope.errors import CorpusError
+from genrescope.errors import CorpusError, RemoteError
+from genrescope.remote import read_file
 from genrescope.settings import AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
 
@@ -58,7 +59,7 @@ class FeatureTableOptions(Settings):
 
 
 def index_feature_table(
-    root: Path,
+    root: PurePath,
     *,
     name: str,
     culture: str,
@@ -70,8 +71,8 @@ def index_feature_table(
 
     Parameters
     ----------
-    root : pathlib.Path
-        The CSV file, in UTF-8 or CP949.
+    root : path
+        The CSV file or its `UrlPath`, in UTF-8 or CP949.
     name, culture : str
         As in `index_corpus`.
     taxonomy : Taxonomy
@@ -144,12 +145,14 @@ def index_feature_table(
     )
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: PurePath) -> pd.DataFrame:
     """The table as text: what is no number has to be named, not guessed at."""
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         raise CorpusError("is a folder; a feature table is one CSV file", path=path)
     try:
-        content = path.read_bytes()
+        content = read_file(path)
+    except RemoteError:
+        raise
     except FileNotFoundError as error:
         raise CorpusError("does not exist", path=path) from error
     except OSError as error:
@@ -179,7 +182,7 @@ def _read(path: Path) -> pd.DataFrame:
     return table.rename(columns=lambda column: str(column).strip())
 
 
-def _require_columns(raw: pd.DataFrame, path: Path, options: FeatureTableOptions) -> None:
+def _require_columns(raw: pd.DataFrame, path: PurePath, options: FeatureTableOptions) -> None:
     for column in filter(None, (options.label, options.group, options.artist)):
         if column not in raw:
             # Naming 60 columns helps nobody: the nearest, and those that look like no feature.
@@ -191,7 +194,7 @@ def _require_columns(raw: pd.DataFrame, path: Path, options: FeatureTableOptions
         raise CorpusError("has a header and no rows", path=path)
 
 
-def _numbers(raw: pd.DataFrame, columns: list[str], path: Path) -> np.ndarray[Any, Any]:
+def _numbers(raw: pd.DataFrame, columns: list[str], path: PurePath) -> np.ndarray[Any, Any]:
     """Features as float64; NaN where a cell is no finite number."""
     if not columns:
         raise CorpusError("has no column of features", path=path)
@@ -290,6 +293,6 @@ def _grouping(
     return {"track": track, "artist": artist, "group": artist or track, "group_kind": kind}
 
 
-def _failures(path: Path, reasons: dict[int, tuple[str, str]]) -> list[Failure]:
+def _failures(path: PurePath, reasons: dict[int, tuple[str, str]]) -> list[Failure]:
     # Line 1 is the header.
     return [failure(f"{path}:{row + 2}", *reasons[row]) for row in sorted(reasons)]

@@ -1,6 +1,6 @@
 """Any collection with a folder per genre."""
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,8 +19,8 @@ from genrescope.corpora.table import (
     probe_all,
     require_usable,
     segments,
-    walk_files,
 )
+from genrescope.corpora.tree import open_tree
 from genrescope.errors import AudioError
 from genrescope.settings import AudioSettings, Settings
 from genrescope.taxonomy import Taxonomy
@@ -47,7 +47,7 @@ class FolderOptions(Settings):
 
 
 def index_folder(
-    root: Path,
+    root: PurePath,
     *,
     name: str,
     culture: str,
@@ -59,8 +59,8 @@ def index_folder(
 
     Parameters
     ----------
-    root : pathlib.Path
-        Holds a folder per label; files lie at any depth below. Files that are not audio by
+    root : path
+        A folder or a `UrlPath`. Holds a folder per label; files lie at any depth below. Files that are not audio by
         their suffix are passed over.
     name, culture : str
         As in `index_corpus`.
@@ -83,7 +83,7 @@ def index_folder(
     """
     failures: list[Failure] = []
     paths = []
-    for path in walk_files(root, failures=failures):
+    for path in open_tree(root).walk(root, failures=failures):
         if path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         if path.parent == root:

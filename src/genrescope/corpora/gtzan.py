@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -20,14 +19,13 @@ from genrescope.corpora.table import (
     failure,
     failures_frame,
     is_synthetic,
-    list_folder,
     one_per_id,
     portable,
     probe_all,
     require_usable,
     segments,
-    walk_files,
 )
+from genrescope.corpora.tree import Tree, open_tree
 from genrescope.errors import AudioError, ConfigError, CorpusError
 from genrescope.settings import AudioSettings, Settings, nearest
 from genrescope.taxonomy import Taxonomy
@@ -62,7 +60,7 @@ class GtzanOptions(Settings):
 
 
 def index_gtzan(
-    root: Path,
+    root: PurePath,
     *,
     name: str,
     culture: str,
@@ -74,8 +72,8 @@ def index_gtzan(
 
     Parameters
     ----------
-    root : pathlib.Path
-        The folder of genre folders, a folder above it, or one genre folder; files in any format
+    root : path
+        A folder or a `UrlPath`: the folder of genre folders, a folder above it, or one genre folder; files in any format
         the decoder reads.
     name, culture : str
         As in `index_corpus`.
@@ -99,7 +97,8 @@ def index_gtzan(
     ConfigError
         Where `genres` names a folder GTZAN does not have.
     """
-    bases = _bases(root)
+    tree = open_tree(root)
+    bases = _bases(tree)
     if not bases:
         raise CorpusError(f"holds no GTZAN; looked for {WANTED}", path=root)
     base, folders = bases[0]
@@ -112,7 +111,7 @@ def index_gtzan(
     paths, labels, failures = [], [], []
     for genre, folder in folders.items():
         if genre in wanted:
-            files, repeated = _audio_files(folder)
+            files, repeated = _audio_files(tree, folder)
             paths += files
             labels += [genre] * len(files)
             failures += repeated
@@ -157,20 +156,21 @@ def _genre_name(text: str, *, strict: bool = False) -> str | None:
     return None
 
 
-def _bases(root: Path) -> list[tuple[Path, dict[str, Path]]]:
+def _bases(tree: Tree) -> list[tuple[PurePath, dict[str, PurePath]]]:
     """Folders that hold genre folders with audio, nearest to the root first."""
-    if (genre := _genre_name(root.name)) and root.is_dir() and any(_has_audio(root)):
+    root = tree.root
+    if (genre := _genre_name(root.name)) and tree.is_folder(root) and _has_audio(tree, root):
         return [(root.parent, {genre: root})]
     found = []
     level = [root]
     for _ in range(DEEPEST_BASE):
-        below: list[Path] = []
+        below: list[PurePath] = []
         for folder in level:
-            children = [path for path in list_folder(folder) if path.is_dir()]
+            children = [path for path in tree.children(folder) if tree.is_folder(path)]
             genres = {
                 genre: path
                 for path in children
-                if (genre := _genre_name(path.name)) and any(_has_audio(path))
+                if (genre := _genre_name(path.name)) and _has_audio(tree, path)
             }
             if genres:
                 found.append((folder, genres))
@@ -179,15 +179,15 @@ def _bases(root: Path) -> list[tuple[Path, dict[str, Path]]]:
     return found
 
 
-def _has_audio(folder: Path) -> Iterator[Path]:
-    return (path for path in list_folder(folder) if path.suffix.lower() in AUDIO_SUFFIXES)
+def _has_audio(tree: Tree, folder: PurePath) -> bool:
+    return any(path.suffix.lower() in AUDIO_SUFFIXES for path in tree.children(folder))
 
 
-def _audio_files(folder: Path) -> tuple[list[Path], list[Failure]]:
+def _audio_files(tree: Tree, folder: PurePath) -> tuple[list[PurePath], list[Failure]]:
     """Audio files below a genre folder, one per stem; further copies are failures."""
-    first: dict[Path, Path] = {}
+    first: dict[PurePath, PurePath] = {}
     repeated: list[Failure] = []
-    for path in walk_files(folder, failures=repeated):
+    for path in tree.walk(folder, failures=repeated):
         if path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         kept = first.setdefault(path.with_suffix(""), path)
@@ -198,7 +198,7 @@ def _audio_files(folder: Path) -> tuple[list[Path], list[Failure]]:
 
 
 def _clips(
-    path: Path,
+    path: PurePath,
     info: AudioInfo | AudioError,
     *,
     audio: AudioSettings,

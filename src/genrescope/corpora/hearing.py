@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genrescope.audio.at_hand import sound_at_hand
 from genrescope.audio.decode import decode
 from genrescope.audio.fingerprint import Fingerprint, fingerprint
 from genrescope.audio.measures import measure
@@ -15,7 +16,7 @@ from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.table import Failure, failure, failures_frame
 from genrescope.errors import AudioError
 from genrescope.files import content_digest
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, at_most, map_processes
 from genrescope.progress import progress
 
 MEASURES = (
@@ -65,7 +66,7 @@ class _HeardFile:
     failures: list[Failure]
 
 
-def hear(corpora: Sequence[Corpus], *, workers: int | None = None) -> Heard:
+def hear(corpora: Sequence[Corpus], *, workers: Workers = None) -> Heard:
     """Decode every file of some corpora once.
 
     A file is fingerprinted whole, also where a corpus takes a few seconds of it only: two copies of
@@ -76,8 +77,8 @@ def hear(corpora: Sequence[Corpus], *, workers: int | None = None) -> Heard:
     ----------
     corpora : sequence of Corpus
         Those of ready features have no sound and are passed over.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------
@@ -89,8 +90,7 @@ def hear(corpora: Sequence[Corpus], *, workers: int | None = None) -> Heard:
     files = _files(clips)
     heard = []
     with progress(len(files), "listening", unit="files") as bar:
-        workers = min(workers, len(files)) if workers else workers
-        for one in map_processes(_hear, files, workers=workers):
+        for one in map_processes(_hear, files, workers=at_most(workers, len(files))):
             heard.append(one)
             bar.advance()
     measures = {row: found for one in heard for row, found in one.measures.items()}
@@ -119,9 +119,10 @@ def _files(clips: pd.DataFrame) -> list[_File]:
 
 def _hear(file: _File) -> _HeardFile:
     try:
-        sample_rate = probe(file.path).sample_rate
-        # At its own rate: resampling would round off the flat tops of clipping.
-        y = decode(file.path, sample_rate=sample_rate)
+        with sound_at_hand(file.path) as sound:
+            sample_rate = probe(sound).sample_rate
+            # At its own rate: resampling would round off the flat tops of clipping.
+            y = decode(sound, sample_rate=sample_rate)
     except AudioError as error:
         return _HeardFile(file.path, "", None, {}, [failure(file.path, error.reason, error.kind)])
     measures, failures = {}, []

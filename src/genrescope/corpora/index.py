@@ -28,15 +28,15 @@ def index_corpus(
     audio: AudioSettings | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Corpus:
-    """List the clips of a corpus on disk.
+    """List the clips of a corpus on disk or behind a URL.
 
     Parameters
     ----------
     format : str
         A key of `genrescope.corpora.FORMATS`.
     root : path-like or None
-        The corpus's folder, or the CSV file of a feature table; `~` and environment variables
-        are resolved. Only the built-in corpora do without.
+        The corpus's folder, or the CSV file of a feature table, or the URL of either; `~` and
+        environment variables are resolved. Only the built-in corpora do without.
     name : str
         Lower-case words and digits joined by single `-` or `_`.
     culture : str
@@ -59,6 +59,8 @@ def index_corpus(
         For an unknown format or option, or a name that cannot be a folder.
     CorpusError
         Where nothing usable is found.
+    RemoteError
+        Where a URL cannot be listed.
     """
     if not re.fullmatch(NAME, name):
         raise ConfigError(

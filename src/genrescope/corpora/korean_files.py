@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from genrescope.corpora.korean_metadata import plain
 from genrescope.corpora.table import (
@@ -13,8 +13,8 @@ from genrescope.corpora.table import (
     SYNTHETIC_MARKER,
     Failure,
     failure,
-    walk_files,
 )
+from genrescope.corpora.tree import open_tree
 
 METADATA_SUFFIX = ".json"
 MIDI_SUFFIXES = frozenset({".mid", ".midi"})
@@ -40,19 +40,19 @@ TREE_PREFIX = re.compile(
 class Loop:
     """The files of one loop."""
 
-    audio: Path
-    metadata: Path
-    midi: Path | None
+    audio: PurePath
+    metadata: PurePath
+    midi: PurePath | None
 
 
 @dataclass(frozen=True)
 class _File:
-    path: Path
+    path: PurePath
     folders: tuple[str, ...]  # below the root, without those that part kinds of files
 
 
 def find_loops(
-    root: Path, *, leave_out: Iterable[Path] = (), failures: list[Failure]
+    root: PurePath, *, leave_out: Iterable[PurePath] = (), failures: list[Failure]
 ) -> tuple[list[Loop], list[str]]:
     """Bring together the files that share a stem, in one folder or in parallel trees.
 
@@ -62,9 +62,9 @@ def find_loops(
 
     Parameters
     ----------
-    root : pathlib.Path
-        The top folder.
-    leave_out : iterable of pathlib.Path
+    root : path
+        The top folder, or its `UrlPath`.
+    leave_out : iterable of path
         JSON files that are no metadata, such as code tables.
     failures : list
         Gets a row for each sound without metadata (``metadata-missing``), metadata without sound
@@ -77,11 +77,11 @@ def find_loops(
     notes : list of str
         Sentences on files left over.
     """
-    sounds, texts, midis = _by_stem(root, {path.resolve() for path in leave_out}, failures)
+    sounds, texts, midis = _by_stem(root, {_one_name(path) for path in leave_out}, failures)
     # Numbering that starts again in each folder: a stem alone then says nothing.
     restarts = any(len(files) > 1 for kind in (sounds, texts) for files in kind.values())
     loops: list[Loop] = []
-    used: set[Path] = set()
+    used: set[PurePath] = set()
     for stem in sorted({*sounds, *texts}):
         pairs, left_sounds, left_texts = _pair(sounds[stem], texts[stem], restarts=restarts)
         failures += _left(left_sounds, left_texts)
@@ -95,16 +95,16 @@ def find_loops(
 
 
 def _by_stem(
-    root: Path, leave_out: set[Path], failures: list[Failure]
+    root: PurePath, leave_out: set[PurePath], failures: list[Failure]
 ) -> tuple[
     defaultdict[str, list[_File]], defaultdict[str, list[_File]], defaultdict[str, list[_File]]
 ]:
     sounds: defaultdict[str, list[_File]] = defaultdict(list)
     texts: defaultdict[str, list[_File]] = defaultdict(list)
     midis: defaultdict[str, list[_File]] = defaultdict(list)
-    for path in walk_files(root, failures=failures):
+    for path in open_tree(root).walk(root, failures=failures):
         suffix = path.suffix.lower()
-        if path.name == SYNTHETIC_MARKER or (leave_out and path.resolve() in leave_out):
+        if path.name == SYNTHETIC_MARKER or (leave_out and _one_name(path) in leave_out):
             continue
         for suffixes, kind in (
             (AUDIO_SUFFIXES, sounds),
@@ -116,7 +116,12 @@ def _by_stem(
     return sounds, texts, midis
 
 
-def stem_of(path: Path) -> str:
+def _one_name(path: PurePath) -> PurePath:
+    """The same for all names of a file of this machine."""
+    return path.resolve() if isinstance(path, Path) else path
+
+
+def stem_of(path: PurePath) -> str:
     """The stem files share, in composed characters: a.wav.json belongs to a.wav.
 
     Examples

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -78,7 +78,7 @@ class KoreanLoopsOptions(Settings):
 
 
 def index_korean_loops(
-    root: Path,
+    root: PurePath,
     *,
     name: str,
     culture: str,
@@ -90,8 +90,8 @@ def index_korean_loops(
 
     Parameters
     ----------
-    root : pathlib.Path
-        Files at any depth, in one folder or in parallel trees, Korean names included.
+    root : path
+        A folder or a `UrlPath`; files at any depth, in one folder or in parallel trees, Korean names included.
     name, culture : str
         As in `index_corpus`.
     taxonomy : Taxonomy
@@ -160,8 +160,8 @@ def index_korean_loops(
 
 
 def _reader(
-    root: Path, options: KoreanLoopsOptions, taxonomy: Taxonomy
-) -> tuple[Reader, list[Path]]:
+    root: PurePath, options: KoreanLoopsOptions, taxonomy: Taxonomy
+) -> tuple[Reader, list[PurePath]]:
     """How facts are read under these options, and the code tables used for it."""
     tables = {
         str(field): [expand_path(path, base=root) for path in paths]

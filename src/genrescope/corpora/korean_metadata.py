@@ -9,12 +9,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
-from genrescope.errors import ConfigError, CorpusError
+from genrescope.errors import ConfigError, CorpusError, RemoteError
+from genrescope.remote import read_file
 from genrescope.yaml_file import parse_yaml
 
 FIELDS = ("genre", "instrument", "song", "phrase", "duration", "sample_rate")
@@ -141,7 +142,7 @@ def plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).casefold())
 
 
-def read_metadata(path: Path) -> Metadata:
+def read_metadata(path: PurePath) -> Metadata:
     """Read one JSON file, in UTF-8 with or without a mark, or CP949.
 
     Raises
@@ -161,9 +162,13 @@ def read_metadata(path: Path) -> Metadata:
     raise CorpusError(reason, path=path, kind="metadata-unreadable")
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: PurePath) -> str:
     try:
-        content = path.read_bytes()
+        content = read_file(path)
+    except RemoteError as error:
+        if error.kind == "unreachable":
+            raise
+        raise CorpusError(error.reason, path=path, kind="metadata-unreadable") from error
     except OSError as error:
         reason = f"cannot be read ({(error.strerror or str(error)).lower()})"
         raise CorpusError(reason, path=path, kind="metadata-unreadable") from error
@@ -175,12 +180,12 @@ def _read_text(path: Path) -> str:
     raise CorpusError("is neither UTF-8 nor CP949 text", path=path, kind="metadata-unreadable")
 
 
-def read_codes(paths: Sequence[Path]) -> dict[str, str]:
+def read_codes(paths: Sequence[PurePath]) -> dict[str, str]:
     """Names of coded values, from tables of ``code: name``; later tables win.
 
     Parameters
     ----------
-    paths : sequence of pathlib.Path
+    paths : sequence of path
         JSON or YAML mappings of code to name, or of code to a list beginning with the name, also
         one level down under ``codes``; or CSV whose first two columns are code and name.
 
@@ -200,7 +205,7 @@ def read_codes(paths: Sequence[Path]) -> dict[str, str]:
     return names
 
 
-def _code_rows(text: str, path: Path) -> Iterator[tuple[str, str]]:
+def _code_rows(text: str, path: PurePath) -> Iterator[tuple[str, str]]:
     if path.suffix.lower() in {".csv", ".tsv"}:
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","

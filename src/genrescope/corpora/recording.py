@@ -10,7 +10,7 @@ from genrescope.audio.decode import decode
 from genrescope.audio.measures import measure
 from genrescope.corpora.corpus import Corpus
 from genrescope.errors import AudioError, CorpusError
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, map_processes
 from genrescope.settings import AudioSettings
 
 CLIPS = 200  # a median of so many is within a few percent
@@ -44,7 +44,7 @@ class Recording:
 
 
 def recording_of(
-    corpus: Corpus, *, audio: AudioSettings | None = None, seed: int = 0, workers: int | None = None
+    corpus: Corpus, *, audio: AudioSettings | None = None, seed: int = 0, workers: Workers = None
 ) -> Recording:
     """Measure a sample of a corpus's clips.
 
@@ -55,8 +55,8 @@ def recording_of(
         How long a clip is at most.
     seed : int
         Of the sample of 200 clips.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -20,7 +20,7 @@ from genrescope.corpora.synthesis.files import CorpusFile, TrackFile, Writer, co
 from genrescope.corpora.table import AUDIO_SUFFIXES, SYNTHETIC_MARKER
 from genrescope.errors import ConfigError, CorpusError
 from genrescope.files import output_errors, read_json, write_json, write_text
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, map_processes
 from genrescope.progress import progress
 from genrescope.settings import AudioSettings, Settings
 from genrescope.taxonomy import Taxonomy
@@ -59,7 +59,7 @@ def write_synthetic(
     style: StyleName = "western",
     size: int | None = None,
     seed: int | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Path:
     """Write a built-in corpus as files, or what is missing of it.
 
@@ -78,8 +78,8 @@ def write_synthetic(
         the study filters out, come on top); 144 and 320 for a new folder.
     seed : int, optional
         0 or more; 0 for a new folder.
-    workers : int, optional
-        Processes; all cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def write_synthetic(
 
 
 def index_synthetic(
-    root: Path | None,
+    root: PurePath | None,
     *,
     name: str,
     culture: str,
@@ -159,6 +159,12 @@ def index_synthetic(
     """
     if root is None:
         raise ConfigError(f"the synthetic corpus {name} needs a root: the folder to write it to")
+    if not isinstance(root, Path):
+        raise ConfigError(
+            "a synthetic corpus is rendered into a folder of this machine; leave the root out, or "
+            "index what is there already as gtzan or korean-loops",
+            path=root,
+        )
     style = options.style or (_read_marker(root) or {}).get("style")
     if style is None:
         raise ConfigError("a synthetic corpus needs the option style: western or korean", path=root)

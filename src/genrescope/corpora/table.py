@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from genrescope.audio.probe import AudioInfo, probe
 from genrescope.errors import AudioError, CorpusError
 from genrescope.progress import progress
+from genrescope.remote import UrlPath, exists, look_up, place_of
 
 CLIP_DTYPES: dict[str, str] = {
     "clip_id": "str",
@@ -30,6 +31,8 @@ CLIP_DTYPES: dict[str, str] = {
     "group_kind": "str",
 }
 COLUMNS: tuple[str, ...] = tuple(CLIP_DTYPES)
+LEFTOVERS = ("__MACOSX",)  # folders of archives made by macOS
+REQUESTS = 32  # at a time: of headers behind URLs, where waiting takes the time
 SYNTHETIC_MARKER = "SYNTHETIC.json"
 PARENTS_WITH_MARKER = 2
 FAILURE_COLUMNS = ("path", "reason", "kind")
@@ -83,7 +86,7 @@ def portable(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
     >>> portable("/data/gtzan/blues/a.wav", "/data/gtzan")
     'blues/a.wav'
     """
-    return unicodedata.normalize("NFC", Path(path).relative_to(root).as_posix())
+    return unicodedata.normalize("NFC", place_of(path).relative_to(place_of(root)).as_posix())
 
 
 def walk_files(root: str | os.PathLike[str], *, failures: list[Failure]) -> Iterator[Path]:
@@ -143,28 +146,36 @@ def list_folder(folder: Path) -> list[Path]:
     except OSError as error:
         reason = f"cannot be listed ({(error.strerror or str(error)).lower()})"
         raise CorpusError(reason, path=folder) from error
-    shown = [name for name in names if not name.startswith(".") and name != "__MACOSX"]
-    return [folder / name for name in sorted(shown, key=_composed_first)]
+    shown = [name for name in names if not name.startswith(".") and name not in LEFTOVERS]
+    return [folder / name for name in sorted(shown, key=composed_first)]
 
 
-def _composed_first(name: str) -> tuple[str, str]:
+def composed_first(name: str) -> tuple[str, str]:
+    """Sorts names by their composed characters (NFC), on every machine alike."""
     return unicodedata.normalize("NFC", name), name
 
 
 def probe_all(
-    paths: Sequence[Path], *, description: str = "reading headers"
+    paths: Sequence[PurePath], *, description: str = "reading headers"
 ) -> list[AudioInfo | AudioError]:
     """Read the headers of many files; a file that cannot be used gives its error instead."""
     results: list[AudioInfo | AudioError] = []
+    remote = any(isinstance(path, UrlPath) for path in paths)
+    if remote:
+        look_up([str(path) for path in paths])
     # Headers cost seeks, not computation, so threads are enough.
-    with ThreadPoolExecutor() as pool, progress(len(paths), description, unit="files") as bar:
+    threads = REQUESTS if remote else None
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        progress(len(paths), description, unit="files") as bar,
+    ):
         for result in pool.map(_probe_or_error, paths):
             results.append(result)
             bar.advance()
     return results
 
 
-def _probe_or_error(path: Path) -> AudioInfo | AudioError:
+def _probe_or_error(path: PurePath) -> AudioInfo | AudioError:
     try:
         return probe(path)
     except AudioError as error:
@@ -276,6 +287,9 @@ def require_usable(
 
 def is_synthetic(root: str | os.PathLike[str]) -> bool:
     """Whether the marker of rendered corpora lies in a folder or up to two folders above it."""
-    root = Path(root)
-    folders = [root, *root.parents[:PARENTS_WITH_MARKER]]
-    return any((folder / SYNTHETIC_MARKER).is_file() for folder in folders)
+    place = place_of(root)
+    folders = [place, *place.parents[:PARENTS_WITH_MARKER]]
+    return any(
+        exists(marker) if isinstance(marker, UrlPath) else Path(marker).is_file()
+        for marker in (folder / SYNTHETIC_MARKER for folder in folders)
+    )

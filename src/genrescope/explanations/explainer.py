@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from genrescope.audio.at_hand import sound_at_hand
 from genrescope.audio.fit import load_clip
 from genrescope.errors import ConfigError
 from genrescope.explanations import shapley
@@ -16,6 +17,7 @@ from genrescope.explanations.explanation import ExplainedClip, Explanation
 from genrescope.features.vector import extract, feature_names
 from genrescope.models.bundle import Bundle
 from genrescope.models.predictor import FilePrediction, Predictor
+from genrescope.remote import AtHand
 from genrescope.settings import nearest
 
 MOMENTS = 3
@@ -239,7 +241,27 @@ class Explainer:
             As `Predictor.from_file`.
         """
         self.check_question(target=target, against=against, method=method)
-        prediction = self.predictor.from_file(path)
+        with sound_at_hand(path) as sound:
+            return self._of_sound(
+                sound,
+                target=target,
+                against=against,
+                method=method,
+                beside=beside,
+                moments=moments,
+            )
+
+    def _of_sound(
+        self,
+        sound: AtHand,
+        *,
+        target: str | None,
+        against: str | None,
+        method: str | None,
+        beside: tuple[str, ...],
+        moments: int,
+    ) -> FileExplanation:
+        prediction = self.predictor.from_file(sound)
         overall = prediction.probabilities
         target = target or str(overall.drop([against] if against else []).idxmax())
         lead = prediction.windows[target]
@@ -248,12 +270,12 @@ class Explainer:
         surest = lead.sort_values(ascending=False, kind="stable").index[:moments]
         explained = [
             self.from_clip(
-                load_clip(path, start_s=start_s, audio=self.bundle.info.audio),
+                load_clip(sound, start_s=start_s, audio=self.bundle.info.audio),
                 target=target,
                 against=against,
                 method=method,
                 beside=beside,
-                path=os.fspath(path),
+                path=sound.name,
                 start_s=start_s,
                 sound_s=prediction.duration_s - start_s,
             )

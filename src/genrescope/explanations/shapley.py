@@ -11,6 +11,7 @@ import pandas as pd
 from genrescope.explanations.families import FAMILIES, family_of
 from genrescope.explanations.permutation_shap import Sampled, permutation_shap
 from genrescope.explanations.tree_shap import boosting_shap, forest_shap
+from genrescope.parallel import Workers
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -196,7 +197,7 @@ class ShapValues:
         )
 
 
-def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> ShapValues:
+def shap_values(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> ShapValues:
     """Explain a model's answers to feature vectors by Shapley values.
 
     Each kind of model has the method that is exact for it, where there is one (`METHODS`):
@@ -222,10 +223,10 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: int | None = 1) -> Shap
         kept. All have values for every class, also where there are two classes only.
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
-    workers : int, optional
-        Processes for the forest; None takes the usable cores where the work is long enough to
-        pay for them. More than one needs a script's `if __name__ == "__main__":`. The values do
-        not depend on it.
+    workers : Workers
+        Processes for the forest, where the work is long enough to pay for them; the usable cores
+        where None. More than one needs a script's `if __name__ == "__main__":`. The values do not
+        depend on it.
 
     Returns
     -------

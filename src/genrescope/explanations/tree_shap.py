@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.parallel import Workers, at_most, map_processes, process_count
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -17,7 +17,7 @@ PARALLEL_FROM_LEAVES = 10_000_000  # leaves x clips, some five seconds of work i
 
 
 def forest_shap(
-    model: Any, X: pd.DataFrame, *, workers: int | None = 1
+    model: Any, X: pd.DataFrame, *, workers: Workers = 1
 ) -> tuple[FloatArray, FloatArray]:
     """Shapley values of a forest, on the probability scale.
 
@@ -25,8 +25,8 @@ def forest_shap(
     ----------
     model : ForestClassifier
     X : DataFrame [shape=(n, n_features)]
-    workers : int, optional
-        Processes; None takes the usable cores where the work is long enough to pay for them.
+    workers : Workers
+        Processes, where the work is long enough to pay for them; the usable cores where None.
 
     Returns
     -------
@@ -35,14 +35,14 @@ def forest_shap(
     """
     forest = model.forest_
     vectors = X.to_numpy(dtype=np.float32)
-    if workers is None:
-        leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
-        workers = cpu_count() if leaves * len(vectors) >= PARALLEL_FROM_LEAVES else 1
-    n_chunks = 1 if workers == 1 else min(workers * CHUNKS_PER_WORKER, len(vectors))
+    leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
+    if leaves * len(vectors) < PARALLEL_FROM_LEAVES:
+        workers = 1
+    n_chunks = 1 if workers == 1 else min(process_count(workers) * CHUNKS_PER_WORKER, len(vectors))
     chunks = np.array_split(vectors, n_chunks) if len(vectors) else []
     # Processes, not threads: shap's loop over the trees holds the interpreter's lock.
     explained = map_processes(
-        partial(_explain_chunk, forest), chunks, workers=min(workers, len(chunks))
+        partial(_explain_chunk, forest), chunks, workers=at_most(workers, len(chunks))
     )
     none = np.zeros((0, X.shape[1], len(model.classes_)))
     baseline = np.asarray(_explainer(forest).expected_value, dtype=np.float64)

@@ -21,7 +21,8 @@ from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
-from genrescope.parallel import cpu_count, map_processes
+from genrescope.remote import look_up
+from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
 from genrescope.settings import AudioSettings, FeatureSettings
 
@@ -62,7 +63,7 @@ def extract_corpus(
     *,
     audio: AudioSettings | None = None,
     features: FeatureSettings | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     log_mels: bool = True,
     alterations: Sequence[Alteration] | None = None,
 ) -> CorpusFeatures:
@@ -78,8 +79,8 @@ def extract_corpus(
         so that an interrupted call goes on where it stopped.
     audio, features : AudioSettings, FeatureSettings, optional
         What to extract.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
     log_mels : bool
         Whether the spectrograms are wanted.
     alterations : sequence of Alteration, optional
@@ -122,9 +123,9 @@ def extract_corpus(
         if shards:
             found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
             with progress(extracted, f"features of {corpus.name}") as bar:
-                # Starting processes takes longer than a shard of work is worth saving.
-                workers = min(cpu_count() if workers is None else workers, len(shards))
-                for count in map_processes(make_shard, shards, workers=workers):
+                for count in map_processes(
+                    make_shard, shards, workers=at_most(workers, len(shards))
+                ):
                     bar.advance(count)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
 
@@ -185,6 +186,7 @@ def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]
         paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)
     ]
     digests: dict[str, str] = {}
+    look_up(paths)
     with ThreadPoolExecutor(cpu_count()) as pool:
         for part, found in zip(parts, pool.map(_digests, parts), strict=True):
             digests.update(zip(part, found, strict=True))
@@ -250,7 +252,8 @@ def _assemble(
     stored = found.vectors()
     rows = stored.reindex([clip.key for clip in clips])
     failed = rows["failure_kind"].notna().to_numpy()
-    unread = np.array([clip.audio_sha256 == UNREADABLE for clip in clips], dtype=bool)
+    # Nothing is stored of a file that cannot be opened, or not be had from its server.
+    unread = ~pd.Index([clip.key for clip in clips]).isin(stored.index)
     failures = []
     for n, clip in enumerate(clips):
         if not (failed[n] or unread[n]):

@@ -3,15 +3,21 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from genrescope.errors import ConfigError
-from genrescope.files import atomic_path, output_errors, sha256_json, sweep, write_bytes
+from genrescope.errors import RemoteError
+from genrescope.files import output_errors, sha256_json, sweep, write_bytes
+from genrescope.remote import (
+    UrlPath,
+    download_file,
+    find_files,
+    place_of,
+    remove_file,
+    write_file,
+)
+from genrescope.scratch import process_folder
 
 LOCK = ".lock"
-CACHE = "XDG_CACHE_HOME"
 
 
 class Place:
@@ -32,31 +38,15 @@ class Place:
     """
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        self.url = os.fspath(url)
-        protocol, separator, rest = self.url.partition("://")
-        if protocol == "file":
-            self.url, separator = rest, ""
-        self.local = None if separator else Path(self.url)
+        place = place_of(url)
+        self.url = str(place)
+        self.local = None if isinstance(place, UrlPath) else Path(place)
 
     def __repr__(self) -> str:
         return f"Place({self.url!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url, "local": self.local}  # worker processes connect for themselves
-
-    @cached_property
-    def _remote(self) -> tuple[Any, str]:
-        import fsspec
-
-        try:
-            filesystem, root = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
-            reason = f"cannot be used as a place for features: {error}"
-            raise ConfigError(reason, path=self.url) from error
-        return filesystem, str(root)
-
     def _address(self, name: str) -> str:
-        return str(PurePosixPath(self._remote[1]) / name)
+        return f"{self.url}/{name}"
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; none where there is no such folder."""
@@ -64,60 +54,62 @@ class Place:
             with contextlib.suppress(FileNotFoundError), os.scandir(self.local / folder) as entries:
                 return sorted(entry.name for entry in entries if not entry.name.startswith("."))
             return []
-        filesystem, _ = self._remote
-        with contextlib.suppress(FileNotFoundError):
-            found = filesystem.ls(self._address(folder), detail=False, refresh=True)
-            return sorted(PurePosixPath(name).name for name in found)
-        return []
+        found = find_files(f"{self.url}/{folder}", below=False)
+        # What ends so is being written, where the server has no better way.
+        return sorted(name for name in found if not name.endswith(".partial"))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, whole or not at all.
 
         Raises
         ------
-        OutputError
+        OutputError, RemoteError
             Where it cannot be written.
         """
         if self.local is not None:
             write_bytes(self.local / name, content)
-            return
-        filesystem, _ = self._remote
-        address = self._address(name)
-        with output_errors(f"{self.url}/{name}"):
-            filesystem.makedirs(str(PurePosixPath(address).parent), exist_ok=True)
-            # Object stores show an object when it is whole; elsewhere the rename sees to that.
-            filesystem.pipe_file(f"{address}.partial", content)
-            filesystem.mv(f"{address}.partial", address)
+        else:
+            write_file(self._address(name), content)
 
     def path(self, name: str) -> Path:
-        """A file on this machine with the content of `name`: itself, or a copy in the cache.
+        """A file on this machine with the content of `name`: itself, or a copy.
 
-        Copies are kept under `genrescope` in the user's cache folder (`$XDG_CACHE_HOME`, or
-        `~/.cache`), so a name must always stand for the same content.
+        A copy is fetched once in the life of the process, in whose temporary folder it is, so a
+        name must always stand for the same content.
 
         Raises
         ------
         FileNotFoundError
             Where there is no such file.
+        RemoteError
+            Where the server cannot be reached.
         """
         if self.local is not None:
             return self.local / name
-        cache = Path(os.environ.get(CACHE) or Path.home() / ".cache")
-        copy = cache / "genrescope" / sha256_json(self.url)[:16] / name
+        copy = self._copy(name)
         if not copy.exists():
-            filesystem, _ = self._remote
-            with atomic_path(copy) as temporary:
-                filesystem.get_file(self._address(name), str(temporary))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            partial = copy.with_name(f".{copy.name}.partial")
+            try:
+                download_file(self._address(name), partial)
+            except RemoteError as error:
+                if error.kind == "missing":
+                    raise FileNotFoundError(self._address(name)) from error
+                raise
+            with output_errors(copy):
+                partial.replace(copy)
         return copy
 
+    def _copy(self, name: str) -> Path:
+        return process_folder() / "features" / sha256_json(self.url)[:16] / PurePosixPath(name)
+
     def remove(self, name: str) -> None:
-        """Remove a file and its copy in the cache, where they are there."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.local is None:
-                self.path(name).unlink()
-                self._remote[0].rm_file(self._address(name))
-            else:
-                (self.local / name).unlink()
+        """Remove a file and its copy, where they are there."""
+        if self.local is not None:
+            (self.local / name).unlink(missing_ok=True)
+            return
+        self._copy(name).unlink(missing_ok=True)
+        remove_file(self._address(name))
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from genrescope.audio.alteration import Alteration
+from genrescope.audio.at_hand import LastSound
 from genrescope.audio.fit import load_clip
 from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
@@ -81,9 +82,15 @@ class Shard:
 def make_shard(shard: Shard) -> int:
     """Extract a shard's clips and store them; how many they are.
 
-    Clips that cannot be used become rows that say so.
+    Clips that cannot be used become rows that say so. Of files behind URLs that could not be had
+    nothing is stored, because that says nothing of their content.
+
+    Raises
+    ------
+    RemoteError
+        Where a server cannot be reached.
     """
-    found, failures = _extract(shard)
+    found, failures, gone = _extract(shard)
     table = pd.DataFrame(
         {
             "clip": [clip.key for clip in shard.clips],
@@ -95,49 +102,58 @@ def make_shard(shard: Shard) -> int:
     for column in ("kind", "reason"):
         said = [getattr(failures.get(n), column, None) for n in range(len(table))]
         table[f"failure_{column}"] = pd.Series(said, dtype="str")
-    done = [n for n in range(len(table)) if n not in failures]
-    if shard.vectors is not None:
+    had = [n for n in range(len(table)) if n not in gone]
+    done = [n for n in had if n not in failures]
+    if shard.vectors is not None and had:
         values = np.full((len(table), found.vectors.shape[1]), np.nan, np.float32)
         values[done] = found.vectors
         columns = pd.DataFrame(values, columns=list(feature_names(shard.features)))
-        _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1), {})
-    if shard.log_mels is not None:
+        _write_table(shard, shard.vectors, pd.concat([table, columns], axis=1).iloc[had], {})
+    if shard.log_mels is not None and had:
         array = _write_array(shard, shard.log_mels, found.log_mels)
         row = np.full(len(table), -1, np.int32)
         row[done] = np.arange(len(done))
-        _write_table(shard, shard.log_mels, table.assign(row=row), {ARRAY: array})
+        _write_table(shard, shard.log_mels, table.assign(row=row).iloc[had], {ARRAY: array})
     return len(shard.clips)
 
 
-def _extract(shard: Shard) -> tuple[Features, Mapping[int, AudioError]]:
+def _extract(shard: Shard) -> tuple[Features, dict[int, AudioError], set[int]]:
+    """Features of the clips that can be used, why others cannot, and which could not be had."""
     failures: dict[int, AudioError] = {}
+    gone: set[int] = set()
     parts: list[Features] = []
     buffer = np.empty((CLIPS_AT_A_TIME, shard.audio.clip_samples), np.float32)
-    for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
-        filled = 0
-        for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
-            try:
-                y = load_clip(
-                    clip.path, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
+    with LastSound() as last:
+        for first in range(0, len(shard.clips), CLIPS_AT_A_TIME):
+            filled = 0
+            for n, clip in enumerate(shard.clips[first : first + CLIPS_AT_A_TIME], start=first):
+                try:
+                    sound = last.sound(clip.path)
+                except AudioError:
+                    gone.add(n)
+                    continue
+                try:
+                    y = load_clip(
+                        sound, start_s=clip.start_s, duration_s=clip.duration_s, audio=shard.audio
+                    )
+                except AudioError as error:
+                    failures[n] = error
+                else:
+                    buffer[filled] = clip.alteration.apply(y, sample_rate=shard.audio.sample_rate)
+                    filled += 1
+            # One thread, in this process or another: rounding may depend on how many there are.
+            with threadpool_limits(1):
+                parts.append(
+                    extract(
+                        buffer[:filled],
+                        audio=shard.audio,
+                        features=shard.features,
+                        vectors=shard.vectors is not None,
+                        log_mels=shard.log_mels is not None,
+                    )
                 )
-            except AudioError as error:
-                failures[n] = error
-            else:
-                buffer[filled] = clip.alteration.apply(y, sample_rate=shard.audio.sample_rate)
-                filled += 1
-        # One thread, in this process or another: rounding may depend on how many there are.
-        with threadpool_limits(1):
-            parts.append(
-                extract(
-                    buffer[:filled],
-                    audio=shard.audio,
-                    features=shard.features,
-                    vectors=shard.vectors is not None,
-                    log_mels=shard.log_mels is not None,
-                )
-            )
     joined = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Features(*joined), failures
+    return Features(*joined), failures, gone
 
 
 def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> None:

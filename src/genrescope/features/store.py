@@ -26,6 +26,7 @@ from genrescope.files import sha256_json
 from genrescope.parallel import cpu_count
 from genrescope.settings import AudioSettings, FeatureSettings
 
+REQUESTS = 16  # at a time, of a remote store
 VERSION = 2  # raise it whenever the numbers of a clip change
 SETTINGS, README = "settings.json", "README.md"
 # The settings each kind depends on; changing another one leaves what is stored valid.
@@ -42,6 +43,9 @@ settings, which stand in its `settings.json`. Each file is named by the SHA-256 
 - `log_mels-*/*.parquet` and `.npy`: a row per clip; column `row` says where in the array its
   log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
   under `genrescope`.
+
+`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL it is the SHA-256
+of `[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
 
 `clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`, or of that with `:<alteration>`
 behind it, a JSON object, where the sound was altered first. Clips that could not be used have a
@@ -152,7 +156,9 @@ class FeatureStore:
         """Every whole shard of a kind; damaged ones are removed, which is said."""
         folder = self.folders[kind]
         names = [f"{folder}/{n}" for n in self.place.names(folder) if n.endswith(".parquet")]
-        with ThreadPoolExecutor(cpu_count()) as pool:
+        # From a server, waiting takes the time.
+        threads = cpu_count() if self.place.local is not None else REQUESTS
+        with ThreadPoolExecutor(threads) as pool:
             found = list(pool.map(self._read, names))
         return [shard for shard in found if shard is not None]
 

@@ -8,11 +8,13 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from genrescope.audio.at_hand import sound_at_hand
 from genrescope.audio.decode import MP3_SLACK_SHARE, decode
 from genrescope.audio.fit import SHORTEST_S, SILENT_PEAK, fit
 from genrescope.audio.probe import AudioInfo, probe
 from genrescope.errors import AudioError
 from genrescope.features.vector import extract
+from genrescope.remote import AtHand
 from genrescope.settings import AudioSettings, FeatureSettings
 
 WINDOWS_PER_BATCH = 32  # 160 s of sound, 14 MB: memory does not grow with the file
@@ -96,7 +98,7 @@ def inputs_from_file(path: str | os.PathLike[str], needs: Sequence[Need]) -> Ite
     Parameters
     ----------
     path : path-like
-        Any file libsndfile reads; it is read in parts, so that memory stays the same whatever its
+        Any file libsndfile reads, or its URL; it is read in parts, so that memory stays the same whatever its
         length.
     needs : sequence of Need
         What the models take; all with the same audio settings share one decode.
@@ -111,9 +113,10 @@ def inputs_from_file(path: str | os.PathLike[str], needs: Sequence[Need]) -> Ite
     AudioError
         Where the file cannot be read, or is shorter than half a second.
     """
-    info = probe(path)
     audio = _audio(needs)
-    yield from _inputs(_parts(info, audio), needs, info.duration_s, path=info.path)
+    with sound_at_hand(path) as sound:
+        info = probe(sound)
+        yield from _inputs(_parts(sound, info, audio), needs, info.duration_s, path=info.path)
 
 
 def inputs_from_clip(waveform: npt.ArrayLike, needs: Sequence[Need]) -> Iterator[SoundInputs]:
@@ -161,16 +164,14 @@ def _audio(needs: Sequence[Need]) -> AudioSettings:
     return found.pop()
 
 
-def _parts(info: AudioInfo, audio: AudioSettings) -> Iterator[Waveform]:
+def _parts(sound: AtHand, info: AudioInfo, audio: AudioSettings) -> Iterator[Waveform]:
     """Sound of a file, a batch of windows at a time."""
     window_s = audio.clip_samples / audio.sample_rate
     start_s = 0.0
     while start_s == 0 or info.duration_s - start_s >= window_s / 2:
         part_s = WINDOWS_PER_BATCH * window_s
         try:
-            yield decode(
-                info.path, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate
-            )
+            yield decode(sound, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate)
         except AudioError as error:
             # The length of an MP3 file is an estimate: one that ends early is whole.
             near_end = start_s > (1 - MP3_SLACK_SHARE) * info.duration_s

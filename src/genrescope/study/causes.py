@@ -10,6 +10,7 @@ from genrescope.config import StudyConfig
 from genrescope.errors import TrainingError
 from genrescope.explanations.shapley import ShapValues, shap_values
 from genrescope.files import write_csv, write_json
+from genrescope.parallel import Workers
 from genrescope.shift.decomposition import decompose_shift
 from genrescope.shift.explanation_shift import explanation_shift
 from genrescope.shift.feature_shift import feature_shift
@@ -60,7 +61,15 @@ def find_causes(
     write_json(folder / "causes.json", {"sentences": found.sentences()})
 
 
-def find_moved(folder: Path, config: StudyConfig, name: str, source: Pool, target: Pool) -> None:
+def find_moved(
+    folder: Path,
+    config: StudyConfig,
+    name: str,
+    source: Pool,
+    target: Pool,
+    *,
+    workers: Workers,
+) -> None:
     """Find which features moved and whether the model leans on them, and write it.
 
     Each fold's model, artists apart, explains some of its held-out source clips and as many
@@ -74,17 +83,21 @@ def find_moved(folder: Path, config: StudyConfig, name: str, source: Pool, targe
     name : str
         Of the model, which learns from vectors.
     source, target : Pool
+    workers : Workers
+        Processes; the usable cores where None.
     """
     n_folds, rng = config.shift.folds, np.random.default_rng(config.split.seeds[0])
     settings, at_most = config.models[name], config.explanations.shap_clips // config.shift.folds
     others = np.array_split(rng.permutation(len(target.clips)), n_folds)
     here, there = [], []
-    folds = cross_folds(settings, source, apart="artist", n_folds=n_folds, seeds=[0])
+    folds = cross_folds(
+        settings, source, apart="artist", n_folds=n_folds, seeds=[0], workers=workers
+    )
     for fold, rows in zip(folds, others, strict=False):
         model = fold.fit()
         held = rng.permutation(fold.held)[:at_most]
-        here.append(shap_values(model, source.inputs("vectors", held), workers=None))
-        there.append(shap_values(model, target.inputs("vectors", rows[:at_most]), workers=None))
+        here.append(shap_values(model, source.inputs("vectors", held), workers=workers))
+        there.append(shap_values(model, target.inputs("vectors", rows[:at_most]), workers=workers))
     # A fold whose training clips lack a genre explains other classes than the rest.
     most = max(len(part.classes) for part in here)
     whole = [place for place, part in enumerate(here) if len(part.classes) == most]

@@ -17,7 +17,7 @@ from genrescope.explanations.stability import compare_rankings
 from genrescope.files import write_csv, write_json
 from genrescope.models import create_model
 from genrescope.models.bundle import Bundle
-from genrescope.parallel import map_processes
+from genrescope.parallel import Workers, map_processes
 from genrescope.progress import progress
 from genrescope.settings import ModelSettings
 from genrescope.study.explaining import choose_clips
@@ -73,7 +73,7 @@ def check_features(
     members: Sequence[Material],
     *,
     config: StudyConfig,
-    workers: int | None,
+    workers: Workers,
 ) -> dict[str, Any]:
     """Train a model on many splits and compare the features that decide in each.
 
@@ -88,7 +88,7 @@ def check_features(
     config : StudyConfig
         `explanations.stability_seeds` splits, each with a model of its own, and at most
         `explanations.stability_clips` held-out clips explained in each.
-    workers : int or None
+    workers : Workers
         Processes; the usable cores where None.
 
     Returns

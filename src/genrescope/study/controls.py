@@ -60,6 +60,7 @@ def climb_study(
                 home,
                 n_folds=config.shift.folds,
                 seeds=[config.split.seeds[0]],
+                workers=steps.workers,
             )
             seen = deal(apart="track") if home.knows_artists else None
             inputs = {"folds": config.shift.folds, "seed": config.split.seeds[0]}

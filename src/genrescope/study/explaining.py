@@ -18,6 +18,7 @@ from genrescope.explanations.words import languages, load_language
 from genrescope.figures import save_figure, shap_figure
 from genrescope.files import atomic_path, write_csv, write_json
 from genrescope.models.bundle import Bundle
+from genrescope.parallel import Workers
 from genrescope.study.material import Material
 from genrescope.study.training import gather, pick
 
@@ -45,6 +46,7 @@ def explain_features(
     genres: Sequence[str],
     seed: int,
     config: StudyConfig,
+    workers: Workers,
 ) -> dict[str, Any]:
     """Write the SHAP values of a model of vectors on its source's held-out clips.
 
@@ -64,6 +66,8 @@ def explain_features(
     seed : int
         Of the split, and of the draw where there are more clips than are to be explained.
     config : StudyConfig
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def explain_features(
     """
     at_most = config.explanations.shap_clips
     X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
-    explained = shap_values(load().model, X, workers=None)
+    explained = shap_values(load().model, X, workers=workers)
     summary = {
         "scale": explained.scale,
         "n": len(clips),

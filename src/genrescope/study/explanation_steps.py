@@ -8,6 +8,7 @@ from typing import Any
 from genrescope.config import StudyConfig
 from genrescope.models import create_model
 from genrescope.models.bundle import Bundle
+from genrescope.parallel import Workers
 from genrescope.study.checking import check_features, check_maps
 from genrescope.study.explaining import explain_examples, explain_features
 from genrescope.study.material import Material
@@ -24,7 +25,7 @@ def explanation_steps(
     source: str,
     genres: Sequence[str],
     config: StudyConfig,
-    workers: int | None,
+    workers: Workers,
 ) -> Iterator[Step]:
     """The steps that explain one model trained on one source.
 
@@ -41,7 +42,7 @@ def explanation_steps(
     genres : sequence of str
         In display order.
     config : StudyConfig
-    workers : int or None
+    workers : Workers
         Processes; the usable cores where None.
 
     Yields
@@ -67,7 +68,7 @@ def explanation_steps(
         yield (
             f"explain {what}",
             shap,
-            partial(explain_features, shap, load, members, name=what, **common),
+            partial(explain_features, shap, load, members, name=what, workers=workers, **common),
         )
         if config.explanations.stability_seeds > 1:
             stability = folder / "stability" / name / source

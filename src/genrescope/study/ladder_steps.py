@@ -11,6 +11,7 @@ import pandas as pd
 from genrescope.config import StudyConfig
 from genrescope.corpora.recording import Recording, recording_of
 from genrescope.files import sha256_json, write_json
+from genrescope.parallel import Workers
 from genrescope.shift.confounds import CHANGES, Change, Side, changes_between
 from genrescope.shift.ladder import REST
 from genrescope.study.laddering import UNSEEN, Fold, climb_pair
@@ -54,7 +55,7 @@ class LadderSteps:
         Of the run directory.
     genres : sequence of str
         In display order.
-    workers : int or None
+    workers : Workers
         Processes that extract.
     log_mels : bool
         Whether a model needs spectrograms.
@@ -63,7 +64,7 @@ class LadderSteps:
     config: StudyConfig
     ledger: Ledger
     genres: Sequence[str]
-    workers: int | None
+    workers: Workers
     log_mels: bool
 
     @property

@@ -12,6 +12,7 @@ import pandas as pd
 from genrescope.evaluation.cells import predict_cell
 from genrescope.files import write_csv
 from genrescope.models import create_model
+from genrescope.parallel import Workers
 from genrescope.settings import ModelSettings
 from genrescope.shift.adapted import Clips, source_folds
 from genrescope.shift.confounds import Change
@@ -50,6 +51,7 @@ def cross_folds(
     apart: Literal["artist", "track"],
     n_folds: int,
     seeds: Sequence[int],
+    workers: Workers = None,
 ) -> Iterator[Fold]:
     """Folds of a source, each with a model of the others.
 
@@ -62,6 +64,8 @@ def cross_folds(
     n_folds : int
     seeds : sequence of int
         Of folds and models; every clip is held out once per seed.
+    workers : Workers
+        Processes for a model that trains in several; the usable cores where None.
     """
     kind = create_model(settings.kind, **settings.params).input
     genres, groups = source.genres, source.groups(apart)
@@ -78,7 +82,7 @@ def cross_folds(
                     known = train[aside][np.isin(genres[train[aside]], genres[learned])]
                     stopping = (source.inputs(kind, known), genres[known])
                 clips = TrainingClips(source.inputs(kind, learned), genres[learned], stopping)
-                return fit_model(settings, clips, seed=seed)
+                return fit_model(settings, clips, seed=seed, workers=workers)
 
             yield Fold(seed, held, fit)
 

@@ -15,6 +15,7 @@ from genrescope.corpora.split import split_clips
 from genrescope.errors import CorpusError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
+from genrescope.parallel import Workers
 from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
@@ -158,7 +159,7 @@ def prepare_material(
     audio: AudioSettings,
     features: FeatureSettings,
     split: SplitSettings,
-    workers: int | None,
+    workers: Workers,
     log_mels: bool,
 ) -> Material:
     """Extract a corpus's features and divide its usable clips.
@@ -170,7 +171,7 @@ def prepare_material(
         Folder or URL of the feature store.
     audio, features, split
         Settings of the study.
-    workers : int or None
+    workers : Workers
         Processes that extract; the usable cores where None.
     log_mels : bool
         Whether a model of the study needs the log-mel spectrograms.
@@ -208,7 +209,7 @@ def prepare_materials(
     taxonomy: Taxonomy,
     ledger: Ledger,
     *,
-    workers: int | None,
+    workers: Workers,
     log_mels: bool,
 ) -> dict[str, Material]:
     """Index, extract and split every corpus of a study, and write the tables of each.
@@ -219,7 +220,7 @@ def prepare_materials(
     taxonomy : Taxonomy
     ledger : Ledger
         Of the run directory, which gets `corpora/` and `features/`.
-    workers : int or None
+    workers : Workers
         Processes that extract; the usable cores where None.
     log_mels : bool
         Whether a model of the study needs the log-mel spectrograms.

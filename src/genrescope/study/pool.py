@@ -13,6 +13,7 @@ from genrescope.config import StudyConfig
 from genrescope.errors import CorpusError
 from genrescope.features.extraction import extract_corpus
 from genrescope.features.log_mels import LogMels
+from genrescope.parallel import Workers
 from genrescope.shift.adapted import Clips
 from genrescope.shift.confounds import Change, alterations
 from genrescope.study.material import STORE, Material, grouped
@@ -108,7 +109,7 @@ class Pool:
         *,
         config: StudyConfig,
         out: Path,
-        workers: int | None,
+        workers: Workers,
         log_mels: bool,
     ) -> "Pool":
         """The same clips after changes of their sound.
@@ -119,7 +120,7 @@ class Pool:
         config : StudyConfig
         out : pathlib.Path
             The run directory, whose store is used where the study names none.
-        workers : int or None
+        workers : Workers
         log_mels : bool
             Whether spectrograms are wanted.
 

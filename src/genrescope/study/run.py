@@ -12,6 +12,7 @@ from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
 from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
+from genrescope.parallel import Workers
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.guessing import score_guesses
@@ -59,7 +60,7 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: int | None = None
+    config: StudyConfig, *, out: Path, fresh: bool = False, workers: Workers = None
 ) -> StudyResult:
     """Run a study, or what is not yet finished of it.
 
@@ -71,8 +72,8 @@ def run_study(
         The run directory.
     fresh : bool
         Compute everything again.
-    workers : int, optional
-        Processes for extraction; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Returns
     -------
@@ -97,7 +98,7 @@ class _Study:
     taxonomy: Taxonomy
     inputs: dict[str, str]
     ledger: Ledger
-    workers: int | None
+    workers: Workers
     started: str = field(default_factory=now)
     skipped: list[dict[str, str | None]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -227,6 +228,7 @@ class _Study:
                 features=config.features,
                 seed=seed,
                 n_resamples=config.evaluation.n_resamples,
+                workers=self.workers,
             )
             inputs = {
                 "model": config.models[name].model_dump(exclude={"seeds"}),

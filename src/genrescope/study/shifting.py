@@ -11,6 +11,7 @@ from genrescope.config import StudyConfig
 from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
 from genrescope.files import sha256_file, write_json
+from genrescope.parallel import Workers
 from genrescope.report.shift_page import write_shift_page
 from genrescope.study.causes import find_causes, find_moved
 from genrescope.study.ladder_steps import Alike, LadderSteps
@@ -53,7 +54,7 @@ class ShiftResult:
 
 
 def run_shift(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: int | None = None
+    config: StudyConfig, *, out: Path, fresh: bool = False, workers: Workers = None
 ) -> ShiftResult:
     """Take the drop of every pairing of a study apart, or what is not yet finished of it.
 
@@ -64,8 +65,8 @@ def run_shift(
         The run directory, not that of the study.
     fresh : bool
         Compute everything again.
-    workers : int, optional
-        Processes for extraction; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Raises
     ------
@@ -94,7 +95,7 @@ class _Shift:
     taxonomy: Taxonomy
     inputs: dict[str, str]
     ledger: Ledger
-    workers: int | None
+    workers: Workers
     pairs: list[tuple[str, str]]
     started: str = field(default_factory=now)
     skipped: list[dict[str, str | None]] = field(default_factory=list)
@@ -145,7 +146,12 @@ class _Shift:
         network = self.inputs[name] == "log_mels"
         repeats = shift.network_repeats if network else shift.repeats
         folds = functools.partial(
-            cross_folds, settings, pair.home, n_folds=shift.folds, seeds=range(repeats)
+            cross_folds,
+            settings,
+            pair.home,
+            n_folds=shift.folds,
+            seeds=range(repeats),
+            workers=self.workers,
         )
         seen = folds(apart="track") if pair.home.knows_artists else None
         inputs = {"folds": shift.folds, "repeats": repeats}
@@ -174,7 +180,9 @@ class _Shift:
 
     def _moved(self, name: str, pair: Alike) -> None:
         folder = self.out / "moved" / name / pair.folder
-        compute = functools.partial(find_moved, folder, self.config, name, pair.home, pair.away)
+        compute = functools.partial(
+            find_moved, folder, self.config, name, pair.home, pair.away, workers=self.workers
+        )
         inputs = self.steps.inputs(name, pair) | {
             "folds": self.config.shift.folds,
             "shap_clips": self.config.explanations.shap_clips,

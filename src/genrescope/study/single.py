@@ -12,6 +12,7 @@ from genrescope.corpora.index import index_corpus
 from genrescope.errors import ConfigError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
+from genrescope.parallel import Workers
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
 from genrescope.study.cross_validation import cross_validate, learning_clips
 from genrescope.study.material import prepare_material
@@ -83,7 +84,7 @@ def write_features(
     *,
     features: FeatureSettings | None = None,
     store: str | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> CorpusFeatures:
     """Extract a corpus's features into a folder, as a CSV and a `.npy`.
 
@@ -96,8 +97,8 @@ def write_features(
         What to extract.
     store : str, optional
         Folder or URL of the feature store; `folder/store` where not given.
-    workers : int, optional
-        Processes; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def train_single(
     group: str = "artist",
     seed: int = 0,
     store: str | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     tell: Callable[[str], None] = print,
 ) -> Trained:
     """Train one model on one corpus and keep it as a bundle.
@@ -151,8 +152,8 @@ def train_single(
         Of the split and the model.
     store : str, optional
         Folder or URL of the feature store; `<out>.features` beside the bundle where not given.
-    workers : int, optional
-        Processes for extraction; the usable cores where not given.
+    workers : Workers
+        Processes; the usable cores where None.
     tell : callable, optional
         Gets a sentence as each fold of the cross-validation ends; it is printed where not given.
 

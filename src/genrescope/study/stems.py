@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from glob import escape
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pandas as pd
 
 from genrescope.audio.alteration import Alteration
+from genrescope.remote import place_of
 from genrescope.shift.confounds import instrument_of
 
 
@@ -16,7 +17,7 @@ def with_stems(
     made: Sequence[Alteration],
     instruments: Mapping[str, float],
     *,
-    root: Path,
+    root: PurePath,
     stems: Path,
 ) -> tuple[pd.DataFrame, list[Alteration]]:
     """Let clips be read from stems, which then need no separation.
@@ -29,8 +30,8 @@ def with_stems(
         Of each clip.
     instruments : mapping of str to float
         Shares of the instruments that the clips are to sound like.
-    root : pathlib.Path
-        Of the corpus.
+    root : path
+        Of the corpus, or its `UrlPath`.
     stems : pathlib.Path
         Holds a folder per instrument with the corpus's own folders and names, whatever the
         suffix: `drums/blues/blues.00000.flac` for `blues/blues.00000.wav`.
@@ -52,13 +53,13 @@ def with_stems(
     """
     paths, found = [], []
     for clip_id, path, alteration in zip(clips["clip_id"], clips["path"], made, strict=True):
-        stem = _stem(Path(path), root, stems / instrument_of(str(clip_id), instruments))
+        stem = _stem(place_of(path), root, stems / instrument_of(str(clip_id), instruments))
         paths.append(str(stem or path))
         found.append(replace(alteration, part=None) if stem else alteration)
     return clips.assign(path=paths), found
 
 
-def _stem(path: Path, root: Path, folder: Path) -> Path | None:
+def _stem(path: PurePath, root: PurePath, folder: Path) -> Path | None:
     if not path.is_relative_to(root):
         return None
     place = folder / path.relative_to(root)

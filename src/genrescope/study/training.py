@@ -17,6 +17,7 @@ from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
 from genrescope.models.statistics import FeatureStatistics
+from genrescope.parallel import Workers
 from genrescope.report.model_card import model_card
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings
 from genrescope.study.kept_aside import KeptAside, measured_coverage
@@ -125,7 +126,13 @@ def training_clips(members: Sequence[Material], *, kind: str, seed: int) -> Trai
     return TrainingClips(X, clips["genre"].to_numpy(dtype=object), held if len(known) else None)
 
 
-def fit_model(settings: ModelSettings, clips: TrainingClips, *, seed: int) -> Any:
+def fit_model(
+    settings: ModelSettings,
+    clips: TrainingClips,
+    *,
+    seed: int,
+    workers: Workers = None,  # noqa: ARG001 (every model trains in this process so far)
+) -> Any:
     """Train a model.
 
     Parameters
@@ -135,6 +142,8 @@ def fit_model(settings: ModelSettings, clips: TrainingClips, *, seed: int) -> An
     clips : TrainingClips
     seed : int
         Of the model.
+    workers : Workers
+        Processes for a model that trains in several; the usable cores where None.
     """
     model = create_model(settings.kind, **({"random_state": seed} | settings.params))
     return model.fit(clips.X, clips.y, validation=clips.validation)
@@ -154,6 +163,7 @@ def train_bundle(
     seed: int,
     n_resamples: int,
     kept_aside: KeptAside | None = None,
+    workers: Workers = None,
 ) -> dict[str, Any]:
     """Train a model, score it on its own held-out clips and save it as a bundle.
 
@@ -178,6 +188,8 @@ def train_bundle(
         Of the score's bootstrap.
     kept_aside : KeptAside, optional
         Answers that calibrate; those to the validation part where not given.
+    workers : Workers
+        Processes for a model that trains in several; the usable cores where None.
 
     Returns
     -------
@@ -192,6 +204,7 @@ def train_bundle(
         settings.model_copy(update={"params": shown | settings.params}),
         training_clips(members, kind=kind, seed=seed),
         seed=seed,
+        workers=workers,
     )
     vectors, learned = gather(members, "train", kind="vectors", seed=seed)
     statistics = FeatureStatistics.from_clips(vectors, learned["genre"].tolist())
