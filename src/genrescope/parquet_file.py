@@ -1,0 +1,83 @@
+"""Reading Parquet tables that anyone may have written: flat, of single values, within bounds."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LEAST = 2**28  # bytes that the content of any table may take
+RATIO = 100  # bytes for each of the file, beyond that
+
+
+def read_parquet(path: str | os.PathLike[str]) -> "pa.Table":
+    """Read a table whole.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of this machine.
+
+    Returns
+    -------
+    pyarrow.Table
+        Every column of single values, every name once; with the metadata of its schema.
+
+    Raises
+    ------
+    ValueError
+        Where it is not Parquet, damaged, nested, or would take more than 256 MiB and a hundred times
+        the file.
+    OSError
+        Where the file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    limit = LEAST + RATIO * Path(path).stat().st_size
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            if any(pa.types.is_nested(kind) for kind in schema.types):
+                raise ValueError("its columns hold more than single values")
+            if len(set(schema.names)) != len(schema.names):
+                raise ValueError("a column is there twice")
+            if max(rows, 0) * len(schema.names) * 8 > limit:
+                raise ValueError(f"{rows:,} rows are more than so small a file can hold")
+        words = [
+            field.name
+            for field in schema
+            if pa.types.is_string(field.type)
+            or pa.types.is_large_string(field.type)
+            or pa.types.is_binary(field.type)
+            or pa.types.is_large_binary(field.type)
+        ]
+        # Words that repeat are kept once, so that what they would take is known before they take it.
+        with pq.ParquetFile(path, read_dictionary=words) as file:
+            table = file.read()
+        if table.nbytes + _spelled_out(table) > limit:
+            raise ValueError("it unpacks to far more than so small a file can hold")
+        plain = pa.schema(schema, metadata=schema.metadata)
+        return table.cast(plain)
+    except (OSError, ValueError) as error:
+        if type(error) is ValueError or (isinstance(error, OSError) and error.errno):
+            raise
+        raise ValueError(f"it is not Parquet that can be read ({error})") from error
+    except (pa.ArrowException, LookupError, MemoryError, TypeError) as error:
+        raise ValueError(f"it is not Parquet that can be read ({error})") from error
+
+
+def _spelled_out(table: "pa.Table") -> int:
+    """Bytes that words kept once take where they are written out for each row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for column in table.columns:
+        if not pa.types.is_dictionary(column.type):
+            continue
+        for chunk in column.chunks:
+            lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            total += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+    return total
