@@ -88,7 +88,7 @@ def _predict(out: Path, suffix: str) -> None:
     try:
         with typed_errors():
             written = prediction_file.write_predictions(
-                out, [Model(out.parent / "m", "m@12345678")], ["a.wav"],
+                out, [Model(str(out.parent / "m"), "m", "12345678")], ["a.wav"],
                 format=suffix, genres=GENRES, wanted=Wanted(), exists=exists,
             )  # fmt: skip
             assert written.kept + written.answered + len(written.failures) >= 1

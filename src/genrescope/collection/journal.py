@@ -104,7 +104,7 @@ class Journal:
                 for line in file:
                     if not _whole(line):
                         break
-                    self._places[line[:KEY_LENGTH].decode()] = (end, len(line))
+                    self._places[line[:KEY_LENGTH].decode("latin-1")] = (end, len(line))
                     end += len(line)
             if self._places.keys().isdisjoint(keys):
                 self._places, end = {}, 0
@@ -148,6 +148,6 @@ class Journal:
 def _whole(line: bytes) -> bool:
     try:
         json.loads(line[KEY_LENGTH:])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return line.endswith(b"\n")

@@ -3,9 +3,12 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
 from genrescope.files import sha256_file
+from genrescope.parquet_file import read_parquet
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
@@ -175,31 +179,63 @@ def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
     return name
 
 
-def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a shard's table, having checked its digest.
+def read_table(
+    place: Place, name: str, columns: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a shard's table, having checked its digest and its content.
 
     Parameters
     ----------
     place : Place
     name : str
         Of a `.parquet` file in the store.
+    columns : sequence of str
+        What it must hold behind `CLIP_COLUMNS`, numbers all: features, or `row`.
 
     Returns
     -------
     table : DataFrame
-        `CLIP_COLUMNS`, then the features, or the row in the array of log-mels.
+        `CLIP_COLUMNS`, then those.
     about : dict
-        `array`: the name of that array.
+        `array`: the name of the array of log-mels in the same folder, where there are rows of it.
 
     Raises
     ------
     DamagedShardError
-        Where the file is not what was written.
+        Where the file is not what was written, or nothing that this program writes.
     """
     checked(place, name)
-    table = pq.read_table(place.path(name))
-    about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
-    return table.to_pandas(), about
+    try:
+        found = read_parquet(place.path(name))
+        about = json.loads((found.schema.metadata or {}).get(METADATA, b""))
+        table = found.replace_schema_metadata(None).to_pandas()
+        array = about.get(ARRAY) if isinstance(about, dict) else None
+        if (array is None) != (ROW not in columns):
+            raise ValueError("an array is extra or missing")
+        if array is not None and not _is_beside(str(array), name):
+            raise ValueError("its array is not beside it")
+        return _checked_content(table, columns), about
+    except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedShardError(name) from error
+
+
+def _is_beside(array: str, name: str) -> bool:
+    """Whether this names an array in a shard's own folder: nothing else is read or removed."""
+    folder = re.escape(str(PurePosixPath(name).parent))
+    return re.fullmatch(rf"{folder}/[0-9a-f]{{64}}\.npy", array) is not None
+
+
+def _checked_content(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    table = table[[*CLIP_COLUMNS, *columns]]
+    numbers = table[list(columns)].astype("int64" if ROW in columns else "float32")
+    words = table[["clip", "failure_kind", "failure_reason"]].astype("str")
+    used = words["failure_kind"].isna()
+    values = numbers[used].to_numpy()
+    if words["clip"].isna().any() or not np.isfinite(values).all():
+        raise ValueError("a clip without a key, or a number that is none")
+    if ROW in columns and (values < 0).any():
+        raise ValueError("a row is below 0")
+    return table.assign(**words, **numbers)
 
 
 def checked(place: Place, name: str) -> str:
@@ -212,18 +248,53 @@ def checked(place: Place, name: str) -> str:
     """
     try:
         whole = sha256_file(place.path(name)) == PurePosixPath(name).stem
-    except OSError:
+    except (OSError, ValueError):
         whole = False
     if not whole:
         raise DamagedShardError(name)
     return name
 
 
-def read_log_mels(place: Place, name: str) -> Floats:
-    """Map a shard's array of log-mel spectrograms into memory."""
-    path = place.path(name)
+def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[int, int]) -> None:
+    """Check that an array holds a spectrogram of this size for each row that a table names.
+
+    Raises
+    ------
+    DamagedShardError
+        Naming the array.
+    """
+    checked(place, name)
+    most = int(table[ROW].max()) if len(table) else -1
     try:
-        mapped: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        mapped = np.load(path, allow_pickle=False)  # without clips there is nothing to map
+        array = read_log_mels(place, name)
+    except (OSError, ValueError) as error:
+        raise DamagedShardError(name) from error
+    if array.ndim != 3 or array.shape[1:] != picture or len(array) <= most:
+        raise DamagedShardError(name)
+
+
+def read_log_mels(place: Place, name: str) -> Floats:
+    """Map a shard's array of log-mel spectrograms into memory.
+
+    Raises
+    ------
+    ValueError
+        Where it is no array of 32-bit floats, or of another size than it says.
+    """
+    path = place.path(name)
+    with Path(path).open("rb") as file:
+        try:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("another version")
+            shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+        except Exception as error:
+            # The header is a piece of Python, read by its parser, which can fail in any way.
+            raise ValueError(f"its header cannot be read ({error})") from error
+        start = file.tell()
+        held = file.seek(0, os.SEEK_END) - start
+    if columns_first or dtype != np.dtype("<f4") or math.prod(shape) * 4 != held:
+        raise ValueError("its header does not fit its content")
+    if not held:
+        return np.zeros(shape, np.float32)  # there is nothing to map
+    mapped: Floats = np.memmap(path, dtype, "r", start, shape)
     return mapped

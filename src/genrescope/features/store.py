@@ -17,7 +17,7 @@ from genrescope.features.shards import (
     CLIP_COLUMNS,
     ROW,
     DamagedShardError,
-    checked,
+    checked_array,
     read_log_mels,
     read_table,
 )
@@ -164,9 +164,12 @@ class FeatureStore:
 
     def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
-            table, about = read_table(self.place, name)
-            if ARRAY in about:
-                checked(self.place, str(about[ARRAY]))
+            kind = "log_mels" if name.startswith(f"{self.folders['log_mels']}/") else "vectors"
+            columns = [ROW] if kind == "log_mels" else feature_names(self.features)
+            table, about = read_table(self.place, name, columns)
+            if kind == "log_mels":
+                picture = self.features.n_mels, self.features.frames
+                checked_array(self.place, str(about[ARRAY]), table, picture)
         except DamagedShardError as error:
             print(
                 f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",
