@@ -289,6 +289,10 @@ class _Run(Generic[Item, Result]):
         piece.future.add_done_callback(lambda future: self.events.put((piece, future)))
 
     def _wait(self) -> None:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
         try:
             piece, future = self.events.get(timeout=LOOK_S)
         except queue.Empty:
@@ -296,16 +300,18 @@ class _Run(Generic[Item, Result]):
             return
         if future is not piece.future:
             return  # of an earlier try
-        if future.status == "finished":
-            piece.result, piece.done = self._fetch(future), True
-        elif future.status == "error":
-            self._failed(piece, future.exception())
-        else:
-            self.workers.lost()  # nobody else cancels
         piece.future = None
+        try:
+            piece.result, piece.done = self._fetch(future), True
+        except KilledWorker:
+            self._died(piece)
+        except CancelledError as error:
+            self.workers.lost(error)  # nobody else cancels
 
     def _fetch(self, future: Any) -> Result:
         while True:
+            if future.status == "error":
+                raise future.exception()
             try:
                 content = future.result(timeout=LOOK_S)
             except TimeoutError:  # its worker died after finishing it, and it is done again
@@ -314,11 +320,7 @@ class _Run(Generic[Item, Result]):
                 result: Result = pickle.loads(content)  # noqa: S301 (from a worker)
                 return result
 
-    def _failed(self, piece: _Piece[Item, Result], error: BaseException) -> None:
-        from distributed import KilledWorker
-
-        if not isinstance(error, KilledWorker):
-            raise error
+    def _died(self, piece: _Piece[Item, Result]) -> None:
         piece.deaths += 1
         if piece.deaths < TRIES - 1:
             self._submit(piece)

@@ -11,13 +11,13 @@ LEAST = 2**28  # bytes that the content of any table may take
 RATIO = 100  # bytes for each of the file, beyond that
 
 
-def read_parquet(path: str | os.PathLike[str]) -> "pa.Table":
+def read_parquet(source: str | os.PathLike[str] | bytes) -> "pa.Table":
     """Read a table whole.
 
     Parameters
     ----------
-    path : path-like
-        A file of this machine.
+    source : path-like or bytes
+        A file of this machine, or the content of one.
 
     Returns
     -------
@@ -35,9 +35,11 @@ def read_parquet(path: str | os.PathLike[str]) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    limit = LEAST + RATIO * Path(path).stat().st_size
+    held = isinstance(source, bytes)
+    size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+    limit = LEAST + RATIO * size
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.BufferReader(source) if held else source) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
             if any(pa.types.is_nested(kind) for kind in schema.types):
                 raise ValueError("its columns hold more than single values")
@@ -54,7 +56,8 @@ def read_parquet(path: str | os.PathLike[str]) -> "pa.Table":
             or pa.types.is_large_binary(field.type)
         ]
         # Words that repeat are kept once, so that what they would take is known before they take it.
-        with pq.ParquetFile(path, read_dictionary=words) as file:
+        again = pa.BufferReader(source) if held else source
+        with pq.ParquetFile(again, read_dictionary=words) as file:
             table = file.read()
         if table.nbytes + _spelled_out(table) > limit:
             raise ValueError("it unpacks to far more than so small a file can hold")

@@ -9,12 +9,15 @@ from fuzzing.folder import change_files, pack, unpack, write
 from fuzzing.mutation import change_json, change_lines
 from fuzzing.target import Target, scratch, typed_errors
 from genrescope.collection import prediction_file
+from genrescope.collection.journal import LINE, _digest
 from genrescope.collection.predicting import Model, Wanted
+from genrescope.files import sha256_json
 from genrescope.models.doubt import Doubt
 from genrescope.report.answers import Answer
 from genrescope.study.steps import Ledger
 
 KEY = "0" * 64
+JOURNAL = ".out.csv.journal"
 GENRES = ("a", "b")
 ANSWER = Answer(
     "a.wav", "m@12345678", 5.0, 1, 0, "a", {"a": 0.75, "b": 0.25},
@@ -49,8 +52,8 @@ def seeds() -> tuple[bytes, ...]:
             if path.is_file() and path.name != "lock"
         }
     pieces = [[[ANSWER.to_dict()]], [{"path": "b.wav", "reason": "is silent", "kind": "silent"}]]
-    lines = [f"{KEY} {json.dumps(piece)}\n" for piece in pieces]
-    journal = {".out.csv.journal": "".join(lines).encode(), "out.csv": b""}
+    lines = [json.dumps(piece).encode() for piece in pieces]
+    journal = {JOURNAL: b"\n".join(lines), "out.csv": b""}
     csv = b"path,model,duration_s,windows,genre,a,b\na.wav,m@12345678,5.0,1,a,0.75,0.25\n"
     jsonl = json.dumps({"path": "a.wav", "model": "m@12345678"}).encode() + b"\n"
     return pack(run), pack(journal), pack({"out.csv": csv}), pack({"out.jsonl": jsonl})
@@ -60,7 +63,7 @@ def check(data: bytes) -> None:
     """Go on with a run, a journal or an output that anyone may have written."""
     files = unpack(data)
     with scratch() as folder:
-        write(files, folder / "run")
+        write(_with_digests(files), folder / "run")
         precious = folder / "precious.txt"
         precious.write_text("not of the run")
         outside = precious.stat().st_mtime_ns
@@ -73,9 +76,31 @@ def check(data: bytes) -> None:
         assert precious.stat().st_mtime_ns == outside
 
 
+def _with_digests(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Records and lines under the digests that whoever changes them on purpose computes anew."""
+    made = dict(files)
+    for name, content in files.items():
+        if name == JOURNAL:
+            pieces = content.split(b"\n")
+            lines = (LINE % (KEY.encode(), _digest(KEY, piece), piece) for piece in pieces)
+            made[name] = b"".join(lines)
+        elif name.startswith(".steps"):
+            made[name] = _record(content)
+    return made
+
+
+def _record(content: bytes) -> bytes:
+    try:
+        record = json.loads(content)
+        record.pop("sha256")
+        return json.dumps({"sha256": sha256_json(record), **record}).encode()
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        return content
+
+
 def _predict(out: Path, suffix: str) -> None:
     """Write predictions where no model is asked: the journal's pieces are all there is."""
-    exists = "overwrite" if out.with_name(f".{out.name}.journal").exists() else "skip"
+    exists = "overwrite" if out.with_name(JOURNAL).exists() else "skip"
 
     def key(_: object) -> str:
         return KEY
@@ -99,16 +124,9 @@ def _predict(out: Path, suffix: str) -> None:
 def mutate(data: bytes, rng: Random) -> bytes:
     """Change a record as JSON, a journal line by line."""
     files = unpack(data)
-    name = ".out.csv.journal"
-    if name in files and rng.random() < 0.8:
-        return pack(files | {name: change_lines(files[name], rng, _change_line)})
+    if JOURNAL in files and rng.random() < 0.8:
+        return pack(files | {JOURNAL: change_lines(files[JOURNAL], rng, change_json)})
     return change_files(data, rng)
-
-
-def _change_line(line: bytes, rng: Random) -> bytes:
-    if rng.random() < 0.1:
-        return change_json(line, rng)
-    return line[:65] + change_json(line[65:], rng)
 
 
 TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**15)

@@ -24,7 +24,7 @@ from genrescope.collection.predicting import (
 )
 from genrescope.corpora.table import FAILURE_COLUMNS
 from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError
-from genrescope.files import atomic_path, output_errors, sha256_json
+from genrescope.files import atomic_path, output_errors, sha256_json, sweep_beside
 from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
@@ -110,6 +110,8 @@ def write_predictions(
         timeline=wanted.timeline,
     )
     with Journal(out) as journal:
+        for path in (out, written.failures_file):
+            sweep_beside(path)
         kept = _present(out, layout, models, exists)
         files = [
             file

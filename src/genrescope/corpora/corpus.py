@@ -14,7 +14,6 @@ from genrescope.corpora.table import (
     CLIP_DTYPES,
     COLUMNS,
     checked_clips,
-    clips_frame,
     failures_frame,
 )
 from genrescope.errors import ConfigError, CorpusError, RemoteError
@@ -57,6 +56,7 @@ class Corpus:
 
     Examples
     --------
+    >>> from genrescope.corpora.table import clips_frame
     >>> row = {"clip_id": "toy/a.wav@0", "corpus": "toy", "label": "blues", "genre": "Blues-like"}
     >>> corpus = Corpus("toy", "Western", "folder", clips_frame([row]), failures_frame([]))
     >>> len(corpus.usable), corpus.summary()["genres"]
@@ -306,6 +306,7 @@ def regroup(
 
     Examples
     --------
+    >>> from genrescope.corpora.table import clips_frame
     >>> clips = clips_frame([{"clip_id": "c/a@0", "track": "a", "artist": "Morphine"}])
     >>> [regroup(clips, by)["group"].item() for by in ("artist", "track", "none")]
     ['Morphine', 'a', 'c/a@0']

@@ -20,7 +20,7 @@ from genrescope.features.log_mels import LogMels
 from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
-from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
+from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside, write_csv
 from genrescope.remote import look_up
 from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
@@ -157,6 +157,7 @@ def export(
     """
     about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
     table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
+    sweep_beside(csv_path)
     write_csv(csv_path, table)
     if npy_path is None or features.log_mels is None:
         return
@@ -165,6 +166,7 @@ def export(
         "fortran_order": False,
         "shape": features.log_mels.shape,
     }
+    sweep_beside(npy_path)
     # Not through a writable memory map: a full disk would end the process instead of an error.
     with atomic_path(npy_path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

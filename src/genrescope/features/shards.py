@@ -24,7 +24,7 @@ from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
-from genrescope.files import sha256_file
+from genrescope.files import read_again, sha256_file
 from genrescope.parquet_file import read_parquet
 from genrescope.settings import AudioSettings, FeatureSettings
 
@@ -32,6 +32,8 @@ CLIPS_AT_A_TIME = 16  # waveforms a worker holds
 METADATA = b"genrescope"
 CLIP_COLUMNS = ("clip", "audio_sha256", "start_s", "duration_s", "failure_kind", "failure_reason")
 ROW, ARRAY = "row", "array"
+# No other error says that a file is not what it was: a disk or a server may have failed.
+ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class DamagedShardError(Exception):
@@ -204,9 +206,14 @@ def read_table(
     DamagedShardError
         Where the file is not what was written, or nothing that this program writes.
     """
-    checked(place, name)
     try:
-        found = read_parquet(place.path(name))
+        content = read_again(lambda: place.path(name).read_bytes())
+    except ABSENT as error:
+        raise DamagedShardError(name) from error
+    if hashlib.sha256(content).hexdigest() != PurePosixPath(name).stem:
+        raise DamagedShardError(name)
+    try:
+        found = read_parquet(content)
         about = json.loads((found.schema.metadata or {}).get(METADATA, b""))
         table = found.replace_schema_metadata(None).to_pandas()
         array = about.get(ARRAY) if isinstance(about, dict) else None
@@ -215,7 +222,7 @@ def read_table(
         if array is not None and not _is_beside(str(array), name):
             raise ValueError("its array is not beside it")
         return _checked_content(table, columns), about
-    except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise DamagedShardError(name) from error
 
 
@@ -238,32 +245,34 @@ def _checked_content(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
     return table.assign(**words, **numbers)
 
 
-def checked(place: Place, name: str) -> str:
-    """Check that a file of the store has the content its name says; the name.
+def checked(place: Place, name: str) -> bool:
+    """Whether a file of the store is there, having checked its digest.
 
     Raises
     ------
     DamagedShardError
-        Where it has not, or is not there.
+        Where it has another content than its name says.
     """
     try:
-        whole = sha256_file(place.path(name)) == PurePosixPath(name).stem
-    except (OSError, ValueError):
-        whole = False
-    if not whole:
-        raise DamagedShardError(name)
-    return name
+        if sha256_file(place.path(name)) != PurePosixPath(name).stem:
+            raise DamagedShardError(name)
+    except FileNotFoundError:
+        return False
+    except ABSENT as error:
+        raise DamagedShardError(name) from error
+    return True
 
 
-def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[int, int]) -> None:
-    """Check that an array holds a spectrogram of this size for each row that a table names.
+def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[int, int]) -> bool:
+    """Whether an array is there, having checked that it has what a table's rows name.
 
     Raises
     ------
     DamagedShardError
-        Naming the array.
+        Naming the array, where it is damaged or of spectrograms of another size.
     """
-    checked(place, name)
+    if not checked(place, name):
+        return False
     most = int(table[ROW].max()) if len(table) else -1
     try:
         array = read_log_mels(place, name)
@@ -271,6 +280,7 @@ def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[i
         raise DamagedShardError(name) from error
     if array.ndim != 3 or array.shape[1:] != picture or len(array) <= most:
         raise DamagedShardError(name)
+    return True
 
 
 def read_log_mels(place: Place, name: str) -> Floats:

@@ -164,12 +164,17 @@ class FeatureStore:
 
     def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
-            kind = "log_mels" if name.startswith(f"{self.folders['log_mels']}/") else "vectors"
-            columns = [ROW] if kind == "log_mels" else feature_names(self.features)
+            of_maps = name.startswith(f"{self.folders['log_mels']}/")
+            columns = [ROW] if of_maps else feature_names(self.features)
             table, about = read_table(self.place, name, columns)
-            if kind == "log_mels":
-                picture = self.features.n_mels, self.features.frames
-                checked_array(self.place, str(about[ARRAY]), table, picture)
+            picture = self.features.n_mels, self.features.frames
+            if of_maps and not checked_array(self.place, str(about[ARRAY]), table, picture):
+                # Over a network, what another machine wrote first may show last: nothing is removed.
+                print(
+                    f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
+                    file=sys.stderr,
+                )
+                return None
         except DamagedShardError as error:
             print(
                 f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genrescope.errors import BundleError, ConfigError
-from genrescope.files import PARTIAL, output_errors, sha256_file, write_json, write_text
+from genrescope.files import PARTIAL, exchange, output_errors, sha256_file, write_json, write_text
 from genrescope.models import create_model, model_class
 from genrescope.models.bundle_evidence import (
     EVIDENCE,
@@ -179,13 +179,16 @@ def check_replaceable(folder: Path) -> None:
 
 
 def put_in_place(partial: Path, folder: Path) -> None:
-    """Rename a finished bundle to where it shall be, in place of an older one."""
-    # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
+    """Put a finished bundle where it shall be; what it takes the place of is removed."""
     replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
-        folder.rename(replaced)
-    partial.rename(folder)
+    if folder.exists() and exchange(partial, folder):
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
+        shutil.rmtree(replaced, ignore_errors=True)
+        if folder.exists():
+            folder.rename(replaced)
+        partial.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)
 
 

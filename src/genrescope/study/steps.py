@@ -1,5 +1,6 @@
 """Which steps of a run are finished and still valid, kept on disk so that a killed run resumes."""
 
+import contextlib
 import fcntl
 import sys
 import time
@@ -11,7 +12,15 @@ from typing import Any, Self, TypeVar
 
 from genrescope import __version__
 from genrescope.errors import OutputError
-from genrescope.files import output_errors, read_json, sha256_file, sha256_json, sweep, write_json
+from genrescope.files import (
+    cannot_lock,
+    output_errors,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sweep,
+    write_json,
+)
 
 LEDGER = ".steps"
 Outcome = TypeVar("Outcome")
@@ -66,16 +75,20 @@ class Ledger:
             self._lock = (self.folder / LEDGER / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock.close()
             raise OutputError(
                 "another run is at work in this folder; wait for it or give another --out",
                 path=self.folder,
             ) from error
+        except OSError as error:
+            self._lock.close()
+            raise cannot_lock(self.folder, error) from error
         sweep(self.folder)
         if self.fresh:
             for record in self._records():
-                record.unlink()
+                with output_errors(record):
+                    record.unlink()
         return self
 
     def __exit__(
@@ -125,7 +138,8 @@ class Ledger:
         if record is not None and record["key"] == key and self._intact(record["files"]):
             self.durations[name] = record["seconds"]
             return record["result"]
-        path.unlink(missing_ok=True)
+        with output_errors(path):
+            path.unlink(missing_ok=True)
         # What the step wrote before and does not write again would be taken for its own.
         for file in record["files"] if record is not None else ():
             _remove(self.folder, file)
@@ -138,7 +152,7 @@ class Ledger:
             for output in outputs
             for file in _files_of(output)
         }
-        write_json(
+        _write_record(
             path,
             {"name": name, "key": key, "seconds": seconds, "files": written, "result": result},
         )
@@ -179,7 +193,7 @@ class Ledger:
             seconds = record["seconds"]
         else:
             entry = {"name": name, "key": "", "seconds": seconds, "files": {}, "result": None}
-            write_json(self._record(name), entry)
+            _write_record(self._record(name), entry)
         self.durations[name] = seconds
         return outcome
 
@@ -190,7 +204,10 @@ class Ledger:
     def _intact(self, files: dict[str, str]) -> bool:
         for name, digest in files.items():
             path = self.folder / name
-            if not path.is_file() or sha256_file(path) != digest:
+            try:
+                if not path.is_file() or sha256_file(path) != digest:
+                    return False
+            except (OSError, ValueError):  # it cannot be read, and is made again
                 return False
         return True
 
@@ -218,25 +235,36 @@ def _files_of(output: Path) -> list[Path]:
     return [output]
 
 
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    write_json(path, {"sha256": sha256_json(record), **record})
+
+
 def _read_record(path: Path) -> dict[str, Any] | None:
+    """A record, where it is whole: its result goes on into the study's tables."""
     try:
         record = read_json(path)
-    except (OSError, ValueError):
+        if record.pop("sha256") != sha256_json(record):
+            return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+    # The digest shows accidents; against who computes it anew, what a record says is looked at.
     wanted = {"name": str, "key": str, "seconds": float, "files": dict}
-    if not isinstance(record, dict) or "result" not in record:
-        return None
     if not all(isinstance(record.get(name), kind) for name, kind in wanted.items()):
         return None
-    return record
+    return dict(record) if "result" in record else None
 
 
 def _remove(folder: Path, name: str) -> None:
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # no name that a file can have, or links in a ring
+        return
     if not path.is_relative_to(folder.resolve()):
         return
-    path.unlink(missing_ok=True)
-    for parent in path.parents:
-        if parent == folder.resolve() or any(parent.iterdir()):
-            return
-        parent.rmdir()
+    # What is gone already, or something else stands in its place, is found out where it is written.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == folder.resolve() or any(parent.iterdir()):
+                return
+            parent.rmdir()
