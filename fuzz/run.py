@@ -2,11 +2,13 @@
 
 Each target runs in a process of its own under limits of memory and time, again and again until it
 has used so many seconds of processor time; one that dies is started anew, and its last input kept.
-By atheris, which looks for inputs that lead to new lines of genrescope, or (`--engine random`) from
-the seeds alone, without atheris. Exit code 1 where anything was found.
+By atheris, which looks for inputs that lead to new lines of genrescope. With `--short` a few hundred
+inputs by hypothesis instead, always the same ones, all targets in one process: a line of JSON when a
+target begins and when it ends. Exit code 1 where anything was found.
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -28,15 +30,16 @@ def main() -> int:
     parser.add_argument("targets", nargs="+", choices=[*NAMES, "all"])
     parser.add_argument("--seconds", type=int, default=60, help="of processor time, each")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engine", choices=["atheris", "random"], default="atheris")
+    parser.add_argument("--short", action="store_true", help="by hypothesis, without atheris")
     parser.add_argument("--out", type=Path, default=FOUND, help="folder of what is found")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        run = _atheris if options.engine == "atheris" else _random
-        run(options.targets[0], options)
-        return 0
     targets = NAMES if "all" in options.targets else options.targets
+    if options.child:
+        _atheris(targets[0], options)
+    if options.short:
+        _quiet_environment()
+        return max([_short(target, options.out) for target in targets])
     return max([_until_done(target, options) for target in targets])
 
 
@@ -49,7 +52,7 @@ def _until_done(name: str, options: argparse.Namespace) -> int:
         left = max(1, round(options.seconds - used))
         command = [
             sys.executable, __file__, name, "--child", "--seconds", str(left), "--seed", str(seed),
-            "--engine", options.engine, "--out", str(options.out),
+            "--out", str(options.out),
         ]  # fmt: skip
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with (folder / "log.txt").open("ab") as log:
@@ -82,24 +85,37 @@ def _quiet_environment() -> None:
         os.environ.setdefault(name, "1")
 
 
-def _random(name: str, options: argparse.Namespace) -> None:
-    _quiet_environment()
+def _short(name: str, out: Path) -> int:
+    """Some inputs by hypothesis."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
+
     from fuzzing.limits import Findings, limit_memory, limited_time
 
+    print(json.dumps({"begins": name}), flush=True)
     target = load(name)
     seeds = target.seeds()
-    findings = Findings(target, options.out / name)
+    findings = Findings(target, out / name)
     for seed in seeds:
         findings.check(seed)
     limit_memory(target)
-    rng = Random(options.seed)
-    while time.process_time() < options.seconds:
-        data = rng.choice(seeds)
-        for _ in range(rng.choice((1, 1, 2, 4))):
+
+    @settings(
+        max_examples=target.examples, derandomize=True, database=None, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+    )  # fmt: skip
+    @given(st.sampled_from(range(len(seeds))), st.integers(0, 2**32 - 1), st.integers(1, 4))
+    def run(at: int, seed: int, times: int) -> None:
+        rng = Random(seed)
+        data = seeds[at]
+        for _ in range(times):
             data = target.changed(data, rng)
         with limited_time(target.seconds):
             findings.check(data)
-    (findings.folder / ".runs").write_text(str(findings.runs), encoding="ascii")
+
+    run()
+    print(json.dumps({"ends": name, "runs": findings.runs, "found": findings.found}), flush=True)
+    return 1 if findings.found else 0
 
 
 def _atheris(name: str, options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import resource
 import signal
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ class Findings:
     def __init__(self, target: Target, folder: Path) -> None:
         self.target, self.folder = target, folder
         self.runs = 0
+        self.found: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._current = folder / ".current"
 
@@ -61,7 +63,7 @@ class Findings:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 self.target.check(data)
-        except (Exception, MemoryError) as error:  # noqa: BLE001 (whatever it is, it is a finding)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is a finding)
             self._keep(data, error)
 
     def _keep(self, data: bytes, error: BaseException) -> None:
@@ -71,7 +73,8 @@ class Findings:
         name = f"{type(error).__name__}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
         if (self.folder / f"{name}.txt").exists():
             return
+        self.found.append(f"{name}: {str(error)[:300]}")
         (self.folder / name).write_bytes(data)
         text = "".join(traceback.format_exception(error))
         (self.folder / f"{name}.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
-        print(f"finding: {self.folder / name}: {type(error).__name__}: {str(error)[:200]!r}")
+        print(f"finding: {self.folder / name}: {str(error)[:200]!r}", file=sys.stderr)

@@ -47,6 +47,8 @@ class Target:
         That one input may take.
     longest : int
         Bytes of an input.
+    examples : int
+        Of a short run, such as the tests make.
     """
 
     check: Callable[[bytes], None]
@@ -55,6 +57,7 @@ class Target:
     memory: int = 2**30
     seconds: int = 20
     longest: int = 2**18
+    examples: int = 150
 
     def changed(self, data: bytes, rng: Random) -> bytes:
         """An input made from another; as bytes where it is already too odd to be taken apart."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 LEAST = 2**28  # bytes that the content of any table may take
@@ -69,6 +70,18 @@ def read_parquet(source: str | os.PathLike[str] | bytes) -> "pa.Table":
         raise ValueError(f"it is not Parquet that can be read ({error})") from error
     except (pa.ArrowException, LookupError, MemoryError, TypeError) as error:
         raise ValueError(f"it is not Parquet that can be read ({error})") from error
+
+
+def read_frame(source: str | os.PathLike[str] | bytes) -> "pd.DataFrame":
+    """`read_parquet` as a data frame, by its columns alone, whatever pandas noted beside them.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `read_parquet` does.
+    """
+    frame: pd.DataFrame = read_parquet(source).replace_schema_metadata(None).to_pandas()
+    return frame
 
 
 def _spelled_out(table: "pa.Table") -> int:

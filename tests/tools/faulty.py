@@ -120,9 +120,7 @@ class Run:
         return [process.pid for process in left]
 
 
-def start(
-    command: Sequence[str], log: Path, *, faults: Mapping[str, Any] | None = None
-) -> Run:
+def start(command: Sequence[str], log: Path, *, faults: Mapping[str, Any] | None = None) -> Run:
     """Start a command in a session of its own, with faults in the form of `faults.c`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     env = os.environ | {key: str(value) for key, value in (faults or {}).items()}
@@ -268,7 +266,9 @@ def disturb(
         run, said, killed = _kill(scenario, folder, reference, draw, log, shim)
         code = run.end()
         trial.kills += [said] * killed
-        _check(trial, run, expected={-signal.SIGKILL, 1, scenario.code} if killed else {scenario.code})
+        _check(
+            trial, run, expected={-signal.SIGKILL, 1, scenario.code} if killed else {scenario.code}
+        )
         now = finished(folder)
         trial.lost += [name for name, made in before.items() if now.get(name) != made]
         before = now

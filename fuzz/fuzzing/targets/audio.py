@@ -69,4 +69,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return first + change_sound(data[1:], rng)
 
 
-TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**17)
+TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**17, examples=300)

@@ -63,4 +63,4 @@ def check(data: bytes) -> None:
             assert len(found.clip_ids) + len(found.failures) == len(corpus.clips)
 
 
-TARGET = Target(check, seeds, change_files, longest=2**16)
+TARGET = Target(check, seeds, change_files, longest=2**16, examples=120)

@@ -56,4 +56,5 @@ TARGET = Target(
     lambda data, rng: data[:1] + change_csv(data[1:], rng),
     memory=2**29,
     longest=2**16,
+    examples=150,
 )

@@ -77,4 +77,4 @@ def check(data: bytes) -> None:
             assert len(again.failures) == len(corpus.failures)
 
 
-TARGET = Target(check, seeds, change_files, memory=2**29, longest=2**16)
+TARGET = Target(check, seeds, change_files, memory=2**29, longest=2**16, examples=100)

@@ -62,4 +62,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return data[:1] + edit(data[1:], rng, tokens=TOKENS)
 
 
-TARGET = Target(check, seeds, mutate, memory=2**28, longest=2**14)
+TARGET = Target(check, seeds, mutate, memory=2**28, longest=2**14, examples=250)

@@ -129,4 +129,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return change_files(data, rng)
 
 
-TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**15)
+TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**15, examples=250)

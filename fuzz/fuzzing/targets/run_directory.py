@@ -94,4 +94,4 @@ def check(data: bytes) -> None:
                 assert render_claims(found, name)
 
 
-TARGET = Target(check, seeds, change_files, longest=2**17)
+TARGET = Target(check, seeds, change_files, longest=2**17, examples=30)

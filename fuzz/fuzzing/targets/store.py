@@ -103,4 +103,4 @@ def check(data: bytes) -> None:
         assert precious.exists(), "a file outside the store was removed"
 
 
-TARGET = Target(check, seeds, change_files, longest=2**17)
+TARGET = Target(check, seeds, change_files, longest=2**17, examples=30)

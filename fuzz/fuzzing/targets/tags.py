@@ -138,4 +138,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return change_sound(data, rng)
 
 
-TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**16)
+TARGET = Target(check, seeds, mutate, memory=2**29, longest=2**16, examples=250)

@@ -10,10 +10,12 @@ from genrescope import taxonomy
 from genrescope.config import load_config
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.korean_metadata import read_codes
-from genrescope.models import create_model
+from genrescope.models import MODELS, create_model, model_class
 from genrescope.report.claims.claims_file import load_claims
 from genrescope.study.provenance import resolved_yaml
 
+for _kind in MODELS:
+    model_class(_kind)  # with its libraries, before memory is limited
 GENRES = taxonomy.load_taxonomy("meta-genre")
 CONFIG = b"""name: west-to-korea
 taxonomy: meta-genre
@@ -93,4 +95,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return data[:1] + change_yaml(data[1:], rng)
 
 
-TARGET = Target(check, seeds, mutate, memory=2**28, longest=2**14)
+TARGET = Target(check, seeds, mutate, memory=2**28, longest=2**14, examples=200)

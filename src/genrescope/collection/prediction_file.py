@@ -121,9 +121,7 @@ def write_predictions(
         written.kept = len(kept)
         shards = {_key(shard): shard for shard in cut_shards(models, files, wanted)}
         journal.recover(shards)
-        missing = {
-            key: shard for key, shard in shards.items() if not _is_done(journal, key, shard)
-        }
+        missing = {key: shard for key, shard in shards.items() if not _is_done(journal, key, shard)}
         written.resumed = len(files) - sum(len(shard.files) for shard in missing.values())
         with progress(len(files) - written.resumed, "predicting", unit="files") as bar:
             found = predict_shards(list(missing.values()), workers=workers)
