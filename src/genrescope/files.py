@@ -260,7 +260,7 @@ def content_digest(path: str | os.PathLike[str]) -> str:
             raise
     try:
         return sha256_file(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return UNREADABLE
 
 

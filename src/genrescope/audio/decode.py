@@ -97,15 +97,18 @@ def _mono_blocks(
     size = max(1, BLOCK_SAMPLES // info.channels)
     done = 0
     try:
-        if start:
-            sound.seek(start)
+        if not _moved(sound, info, start, size):
+            raise _truncated(info, start)
         while done < frames:
             block = sound.read(min(size, frames - done), dtype="float32", always_2d=True)
             if not len(block):
                 break
             done += len(block)
             yield _mono(block)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        # ValueError: soundfile finds itself behind the end of a file that contradicts its header.
         raise _truncated(info, start + done) from error
     missing = frames - done
     slack = MP3_SLACK_FRAMES + MP3_SLACK_SHARE * info.frames if info.format == "MP3" else 0
@@ -113,13 +116,30 @@ def _mono_blocks(
         raise _truncated(info, start + done)
 
 
+def _moved(sound: Any, info: AudioInfo, start: int, size: int) -> bool:
+    """Go to a frame of a sound that was just opened; whether it is there.
+
+    Where a sound is not to be searched (damaged Ogg files crash libsndfile), the way is read.
+    """
+    if sound.seekable():
+        return not start or sound.seek(start) == start
+    at = 0
+    while at < start:
+        passed = len(sound.read(min(size, start - at), dtype="float32", always_2d=True))
+        if not passed:
+            return False
+        at += passed
+    return True
+
+
 def _mono(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean of the channels, column by column: numpy's mean of short rows takes 20 times as long."""
     mono = block[:, 0]
     if block.shape[1] == 1:
         return mono
-    for channel in range(1, block.shape[1]):
-        mono = mono + block[:, channel]
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are no sound are named later
+        for channel in range(1, block.shape[1]):
+            mono = mono + block[:, channel]
     return mono * np.float32(1 / block.shape[1])
 
 

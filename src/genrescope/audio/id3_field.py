@@ -1,12 +1,26 @@
 """Genres in ID3: MP3, WAV and AIFF files."""
 
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mutagen.aiff import AIFF
-from mutagen.id3 import ID3, TCO, TCON, TP1, TPE1, TXX, TXXX, Encoding, ID3NoHeaderError
+from mutagen.id3 import (
+    ID3,
+    TCO,
+    TCON,
+    TP1,
+    TPE1,
+    TXX,
+    TXXX,
+    Encoding,
+    Frame,
+    Frames,
+    Frames_2_2,
+    ID3NoHeaderError,
+)
 from mutagen.wave import WAVE
 
 from genrescope.audio.genre_field import KEPT, GenreField, Values, keep_padding
@@ -15,6 +29,30 @@ from genrescope.audio.payload import ID3V1_BYTES
 ID3_KEPT = f"TXXX:{KEPT}"
 NO_V1_GENRE = 255
 OPENERS: dict[str, Any] = {"MP3": ID3, "WAV": WAVE, "AIFF": AIFF}
+LARGEST_FRAME = 2**24  # bytes that a packed frame may unpack to
+PACKED = {3: 0x0080, 4: 0x0008}  # the flag of a frame that says so, by the version of ID3v2
+
+
+def _bounded(frames: Mapping[str, Any]) -> dict[str, Any]:
+    """Kinds of frames that refuse to be unpacked where little unpacks to much."""
+    return {name: type(name, (_Bounded, kind), {}) for name, kind in frames.items()}
+
+
+class _Bounded(Frame):  # type: ignore[misc]
+    @classmethod
+    def _fromData(cls, header: Any, tflags: int, data: bytes) -> Any:  # noqa: N802 (mutagen's)
+        if tflags & PACKED.get(header.version[1], 0):
+            # With or without the four bytes of a length, which not every writer gives.
+            for packed in (data, data[4:]):
+                for content in (packed, packed.replace(b"\xff\0", b"\xff")):
+                    unpacker = zlib.decompressobj()
+                    try:
+                        unpacker.decompress(content, LARGEST_FRAME)
+                    except zlib.error:
+                        continue
+                    if unpacker.unconsumed_tail:
+                        raise ValueError(f"a frame unpacks to more than {LARGEST_FRAME:,} bytes")
+        return super()._fromData(header, tflags, data)
 
 
 class Id3Field(GenreField):
@@ -24,8 +62,10 @@ class Id3Field(GenreField):
     others through, and none of them can be so damaged that the genre is lost.
     """
 
-    READ: ClassVar = {"TCON": TCON, "TXXX": TXXX, "TPE1": TPE1, "TCO": TCO, "TXX": TXX, "TP1": TP1}
-    WRITTEN: ClassVar = {"TCON": TCON, "TXXX": TXXX}
+    OLD: ClassVar = {"TCO": TCO, "TXX": TXX, "TP1": TP1}  # ID3v2.2 knows no packed frames
+    READ: ClassVar = _bounded({"TCON": TCON, "TXXX": TXXX, "TPE1": TPE1}) | OLD
+    WRITTEN: ClassVar = _bounded({"TCON": TCON, "TXXX": TXXX})
+    EVERY: ClassVar = _bounded(Frames) | Frames_2_2
 
     def __init__(self, path: Path, container: str) -> None:
         self._path, self._container = path, container
@@ -42,6 +82,7 @@ class Id3Field(GenreField):
             self.artist = str(tags["TPE1"].text[0])
 
     def _load(self, **options: Any) -> Any:
+        options.setdefault("known_frames", self.EVERY)
         try:
             opened = OPENERS[self._container](self._path, **options)
         except ID3NoHeaderError:

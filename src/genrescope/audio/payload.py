@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -180,7 +181,7 @@ def _ogg(file: BinaryIO) -> Spans:
     """Pages of RFC 3533, section 6, taken apart where they belong to the headers."""
     position, end = 0, _size(file)
     tagged: bytes | None = None  # serial number of the stream whose headers are being read
-    packets: list[bytes] = [b""]
+    packets: list[bytearray] = [bytearray()]
     expected = 0
     while position < end:
         header = _at(file, position, 27)
@@ -202,11 +203,11 @@ def _ogg(file: BinaryIO) -> Spans:
             packets[-1] += body[offset : offset + size]
             offset += size
             if size < 255:
-                packets.append(b"")
+                packets.append(bytearray())
         if len(packets) > expected:
             for number, packet in enumerate(packets):
                 if number != COMMENT_PACKET:
-                    yield packet
+                    yield bytes(packet)
     if tagged is None or len(packets) <= expected:
         raise EOFError
 
@@ -237,11 +238,13 @@ def _mp4(file: BinaryIO) -> Spans:
         raise EOFError
     for start, end in sound:
         yield from _span(file, start, end)
+    starts = [start for start, _ in sound]  # rising, and the boxes apart from each other
     for name, start, end in boxes:
         for offset in _chunk_offsets(file, name, start, end):
             # An offset is to point to the same sound, wherever the box that holds it has moved.
-            begins = [first for first, last in sound if first <= offset < last]
-            yield struct.pack(">q", offset - begins[0] if begins else -1)
+            place = bisect_right(starts, offset) - 1
+            inside = place >= 0 and offset < sound[place][1]
+            yield struct.pack(">q", offset - starts[place] if inside else -1)
 
 
 def _chunk_offsets(file: BinaryIO, name: bytes, start: int, end: int) -> Iterator[int]:
@@ -252,7 +255,7 @@ def _chunk_offsets(file: BinaryIO, name: bytes, start: int, end: int) -> Iterato
         yield from itertools.chain.from_iterable(struct.iter_unpack(width, table))
     elif name == b"tfhd":
         content = _at(file, start, 16)
-        if content[3] & 1:
+        if len(content) > 3 and content[3] & 1:
             yield struct.unpack(">Q", content[8:16])[0]
 
 

@@ -133,13 +133,24 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator[tuple[Any, AudioInfo]]:
             yield found
 
 
+class _OnwardOnly(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound that is never searched, not even for the place it has just read up to.
+
+    libsndfile 1.2.2 crashes where it searches an Ogg file with a damaged header of its codec.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextlib.contextmanager
 def _decoder(file: bytes | io.RawIOBase, head: bytes, name: str) -> Iterator[tuple[Any, AudioInfo]]:
     with contextlib.ExitStack() as stack:
         if head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0"):
             stack.enter_context(_quiet_stderr())
         try:
-            sound = stack.enter_context(soundfile.SoundFile(file))
+            opener = _OnwardOnly if head[:4] == b"OggS" else soundfile.SoundFile
+            sound = stack.enter_context(opener(file))
         except (soundfile.LibsndfileError, TypeError) as error:
             # TypeError: soundfile takes the suffix .raw to mean headerless samples.
             if is_mp4(head):
@@ -168,6 +179,10 @@ def checked_head(path: str | os.PathLike[str]) -> bytes:
             raise AudioError(f"this is {what}, not a sound file", path=name)
         with Path(path).open("rb") as file:
             return _checked_content(file, name)
+    except AudioError:
+        raise
+    except ValueError as error:  # a NUL, or half a letter
+        raise AudioError("this is no name that a file can have", path=name) from error
     except FileNotFoundError as error:
         raise AudioError("there is no such file", path=name) from error
     except PermissionError as error:

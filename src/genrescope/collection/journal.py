@@ -128,7 +128,7 @@ class Journal:
             for line in file:
                 if not _whole(line):
                     break
-                places[line[:KEY_LENGTH].decode()] = (end, len(line))
+                places[line[:KEY_LENGTH].decode("latin-1")] = (end, len(line))
                 end += len(line)
         return places, end
 

@@ -162,8 +162,7 @@ def _sounds_below(root: Path | UrlPath, pattern: Sequence[str] = ("**",)) -> Ite
         for path in open_tree(root).walk(root, failures=failures):
             if path.suffix.lower() not in AUDIO_SUFFIXES:
                 continue
-            parts = path.relative_to(root).parts
-            if any(_matches(parts[:depth], pattern) for depth in range(1, len(parts) + 1)):
+            if _matches(path.relative_to(root).parts, pattern):
                 yield str(path)
     except CorpusError as error:
         yield AudioError(error.reason, path=root)
@@ -172,14 +171,34 @@ def _sounds_below(root: Path | UrlPath, pattern: Sequence[str] = ("**",)) -> Ite
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**" and _matches(parts, pattern[1:]):
-        return True
-    if not parts:
-        return False
-    rest = pattern if pattern[0] == "**" else pattern[1:]
-    return (rest is pattern or fnmatchcase(parts[0], pattern[0])) and _matches(parts[1:], rest)
+    """Whether a path, or a folder above it, matches.
+
+    All places in the pattern at once, in time that grows with both: taking the `**` one after the
+    other would try exponentially many ways.
+    """
+    places = _beyond_stars({0}, pattern)
+    for part in parts:
+        passed = {
+            place if pattern[place] == "**" else place + 1
+            for place in places
+            if place < len(pattern)
+            and (pattern[place] == "**" or fnmatchcase(part, pattern[place]))
+        }
+        places = _beyond_stars(passed, pattern)
+        if len(pattern) in places:
+            return True
+    return False
+
+
+def _beyond_stars(places: set[int], pattern: Sequence[str]) -> set[int]:
+    """These places, and those reached where a `**` stands for no folder."""
+    reached = set(places)
+    for place in sorted(places):
+        at = place
+        while at < len(pattern) and pattern[at] == "**":
+            at += 1
+            reached.add(at)
+    return reached
 
 
 def _pattern(pattern: str) -> Iterator[Listed]:

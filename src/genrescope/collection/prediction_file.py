@@ -1,6 +1,7 @@
 """Answers about many files in one file that is there whole or not at all, and that runs resume."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -123,7 +124,7 @@ def write_predictions(
         written.kept = len(kept)
         shards = _shards(models, files, wanted)
         journal.recover(shards)
-        missing = {key: shard for key, shard in shards.items() if key not in journal}
+        missing = {key: shard for key, shard in shards.items() if not _is_done(journal, key, shard)}
         written.resumed = len(files) - sum(len(shard.files) for shard in missing.values())
         with progress(len(files) - written.resumed, "predicting", unit="files") as bar:
             found = predict_shards(list(missing.values()), workers=workers)
@@ -189,9 +190,22 @@ def _plain(outcome: Outcome) -> Any:
     return [answer.to_dict() for answer in outcome]
 
 
+def _is_done(journal: Journal, key: str, shard: Shard) -> bool:
+    """Whether the journal has the outcome of every file of a shard, in a form to be written."""
+    if key not in journal:
+        return False
+    try:
+        return len([_outcome(one) for one in journal.read(key)]) == len(shard.files)
+    except (LookupError, TypeError, ValueError):
+        return False
+
+
 def _outcome(content: Any) -> Outcome:
     if isinstance(content, dict):
-        return AudioError(content["reason"], path=content["path"], kind=content["kind"])
+        reason, path, kind = content["reason"], content["path"], content["kind"]
+        if not isinstance(reason, str) or not isinstance(path, str) or not isinstance(kind, str):
+            raise ValueError("a failure is no text")
+        return AudioError(reason, path=path, kind=kind)
     return [Answer.from_dict(one) for one in content]
 
 
@@ -218,12 +232,13 @@ def _present(out: Path, layout: Layout, models: Sequence[Model], exists: str) ->
         raise OutputError(reason, path=out)
     if not layout.extends:
         raise OutputError("nothing can be added to this format; csv and jsonl can grow", path=out)
-    with out.open(encoding="utf-8", newline="") as file:
-        start = layout.start()
+    with output_errors(out), out.open("rb") as file:
+        start = layout.start().encode()
         if file.read(len(start)) != start:
             raise OutputError("has other columns than these models and options give", path=out)
         file.seek(0)
-        rows = csv.DictReader(file) if start else map(json.loads, file)
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        rows = csv.DictReader(text) if start else map(json.loads, text)
         paths, said_by = _who_said_what(rows, out)
     others = said_by - {model.label for model in models}
     if others or (said_by and len(said_by) < len(models)):
@@ -238,7 +253,14 @@ def _who_said_what(rows: Iterator[dict[str, Any]], out: Path) -> tuple[set[str],
     try:
         for row in rows:
             paths.add(encodable(row["path"]))
-            models.add(row["model"])
-    except (ValueError, KeyError, TypeError) as error:
+            models.add(encodable(row["model"]))
+    except (
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        csv.Error,
+    ) as error:
         raise OutputError("holds something else than answers of genrescope", path=out) from error
     return paths, models

@@ -27,6 +27,7 @@ from genrescope.corpora.findings import (
 )
 from genrescope.corpora.hearing import Heard, hear
 from genrescope.errors import CorpusError
+from genrescope.parquet_file import read_frame
 from genrescope.files import write_csv
 from genrescope.parallel import Workers
 
@@ -193,13 +194,13 @@ def read_parts(path: str | os.PathLike[str]) -> "pd.Series[str]":
         Where the file is missing or no such table.
     """
     try:
-        table = pd.read_parquet(path)
+        table = read_frame(path)
         table = table[table["seed"] == table["seed"].min()]
-        parts: pd.Series[str] = table.set_index("clip_id")["part"]
-        return parts
+        parts: pd.Series[str] = table.astype({"clip_id": "str"}).set_index("clip_id")["part"]
+        return parts.astype("str")
     except FileNotFoundError as error:
         raise CorpusError("does not exist", path=path) from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise CorpusError("is no table of splits as a study writes it", path=path) from error
 
 

@@ -3,16 +3,25 @@
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
 
-from genrescope.corpora.table import CLIP_DTYPES, COLUMNS, clips_frame, failures_frame
+from genrescope.corpora.table import (
+    CLIP_DTYPES,
+    COLUMNS,
+    checked_clips,
+    failures_frame,
+)
 from genrescope.errors import ConfigError, CorpusError, RemoteError
 from genrescope.files import atomic_path, content_digests, sha256_json, write_csv
+from genrescope.parquet_file import read_parquet
 from genrescope.remote import UrlPath, at_hand, exists, place_of, write_file
+
+from genrescope.settings import NAME
 
 __all__ = ["CLIP_DTYPES", "COLUMNS", "Corpus", "regroup"]
 
@@ -47,6 +56,7 @@ class Corpus:
 
     Examples
     --------
+    >>> from genrescope.corpora.table import clips_frame
     >>> row = {"clip_id": "toy/a.wav@0", "corpus": "toy", "label": "blues", "genre": "Blues-like"}
     >>> corpus = Corpus("toy", "Western", "folder", clips_frame([row]), failures_frame([]))
     >>> len(corpus.usable), corpus.summary()["genres"]
@@ -187,49 +197,84 @@ class Corpus:
         CorpusError
             Where the file is missing, not Parquet, or not a corpus of this version.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         try:
             with at_hand(path) as file:
-                table = pq.read_table(file.file)
+                table = read_parquet(file.file)
         except RemoteError as error:
             if error.kind != "missing":
                 raise
             raise CorpusError(error.reason, path=path) from error
         except FileNotFoundError as error:
             raise CorpusError("does not exist", path=path) from error
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CorpusError("is not a Parquet file that can be read", path=path) from error
-        about = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
-        if about.get("version") != FILE_VERSION:
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CorpusError(f"cannot be read ({reason})", path=path) from error
+        except ValueError as error:
             raise CorpusError(
-                "is not a corpus table of this version; write it with `genrescope corpus index`",
-                path=path,
-            )
-        frame = table.to_pandas()
-        clips = clips_frame(frame[list(COLUMNS)])
-        features = None
-        if about["has_features"]:
-            features = frame.filter(regex=f"^{FEATURE_PREFIX}").rename(
-                columns=lambda column: column.removeprefix(FEATURE_PREFIX)
-            )
-            features.index = pd.Index(clips["clip_id"], name="clip_id")
+                f"is not a Parquet file that can be read: {error}", path=path
+            ) from error
+        about = _about(table.schema.metadata or {}, path)
+        try:
+            # Not by what pandas noted in the schema: only the columns count.
+            frame = table.replace_schema_metadata(None).to_pandas()
+            clips = checked_clips(frame)
+            features = None
+            if about["has_features"]:
+                features = frame.filter(regex=f"^{FEATURE_PREFIX}").rename(
+                    columns=lambda column: column.removeprefix(FEATURE_PREFIX)
+                )
+                features = features.astype("float64")
+                features.index = pd.Index(clips["clip_id"], name="clip_id")
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise CorpusError(f"is no table of clips: {error}", path=path) from error
         beside = _failures_path(path)
         failures = failures_frame([])
-        if exists(beside) if isinstance(beside, UrlPath) else Path(beside).exists():
-            with at_hand(beside) as file:
-                failures = pd.read_csv(file.file, dtype=str, keep_default_na=False)
+        if exists(beside) if isinstance(beside, UrlPath) else Path(beside).is_file():
+            failures = _read_failures(beside)
         return cls(
             name=about["name"],
             culture=about["culture"],
             format=about["format"],
             clips=clips,
-            failures=failures_frame(failures),
+            failures=failures,
             features=features,
             synthetic=about["synthetic"],
             notes=tuple(about["notes"]),
         )
+
+
+ABOUT = {
+    "name": str, "culture": str, "format": str, "synthetic": bool, "has_features": bool, "notes": list,
+}  # fmt: skip
+
+
+def _about(metadata: dict[bytes, bytes], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What the schema says of the corpus."""
+    try:
+        about = json.loads(metadata.get(METADATA_KEY, b"{}"))
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or about.get("version") != FILE_VERSION:
+        raise CorpusError(
+            "is not a corpus table of this version; write it with `genrescope corpus index`",
+            path=path,
+        )
+    wrong = [key for key, kind in ABOUT.items() if type(about.get(key)) is not kind]
+    if not wrong and not re.fullmatch(NAME, about["name"]):
+        wrong = ["name"]
+    if not wrong and not all(isinstance(note, str) for note in about["notes"]):
+        wrong = ["notes"]
+    if wrong:
+        raise CorpusError(f"is damaged: its {wrong[0]} is missing or no such thing", path=path)
+    return about
+
+
+def _read_failures(path: Path | UrlPath) -> pd.DataFrame:
+    try:
+        with at_hand(path) as file:
+            return failures_frame(pd.read_csv(file.file, dtype=str, keep_default_na=False))
+    except (OSError, ValueError, OverflowError) as error:
+        raise CorpusError(f"is no table of failures ({error})", path=path) from error
 
 
 def _counts(values: "pd.Series[Any]") -> dict[str, int]:
@@ -261,6 +306,7 @@ def regroup(
 
     Examples
     --------
+    >>> from genrescope.corpora.table import clips_frame
     >>> clips = clips_frame([{"clip_id": "c/a@0", "track": "a", "artist": "Morphine"}])
     >>> [regroup(clips, by)["group"].item() for by in ("artist", "track", "none")]
     ['Morphine', 'a', 'c/a@0']

@@ -179,7 +179,12 @@ def _read(path: PurePath) -> pd.DataFrame:
         ) from (error)
     if not isinstance(table.index, pd.RangeIndex):
         raise CorpusError("is not a CSV table: its rows are longer than its header", path=path)
-    return table.rename(columns=lambda column: str(column).strip())
+    table = table.rename(columns=lambda column: str(column).strip())
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise CorpusError(f"has the column {repeated[0]!r} twice", path=path)
+    # Half a letter or none where a row is short: both are text that says nothing.
+    return table.fillna("")
 
 
 def _require_columns(raw: pd.DataFrame, path: PurePath, options: FeatureTableOptions) -> None:

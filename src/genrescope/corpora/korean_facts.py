@@ -1,5 +1,6 @@
 """What the metadata of a loop say, understood through keys, codes and vocabularies."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,7 +137,8 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     match = re.match(r"\d+(?:\.\d+)?", str(value).replace(",", "").strip())
-    return float(match[0]) if match else None
+    number = float(match[0]) if match else math.inf
+    return number if math.isfinite(number) else None
 
 
 def _seconds(value: Any) -> float | None:

@@ -16,14 +16,17 @@ import yaml
 
 from genrescope.errors import ConfigError, CorpusError, RemoteError
 from genrescope.remote import read_file
+from genrescope.yaml_file import parse_yaml
 
 FIELDS = ("genre", "instrument", "song", "phrase", "duration", "sample_rate")
 ENCODINGS = ("utf-8-sig", "cp949")
 MOST_KEYS_SHOWN = 24
+LARGEST = 2**22  # bytes of a file
+LONGEST_PATH = 1000  # characters of the keys down to a value
 MELON_GENRE = re.compile(r"(GN\d{2})\d{2}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """One value of a JSON document.
 
@@ -109,7 +112,11 @@ def _flatten(content: Any, path: str, *, repeated: bool) -> Iterator[tuple[str, 
     if isinstance(content, Mapping):
         for key, value in content.items():
             name = unicodedata.normalize("NFC", str(key))
-            yield from _flatten(value, f"{path}.{name}" if path else name, repeated=repeated)
+            below = f"{path}.{name}" if path else name
+            if len(below) > LONGEST_PATH:
+                # Each value has a path of its own: without a bound a file would grow by its square.
+                raise ValueError(f"a key is longer than {LONGEST_PATH:,} letters")
+            yield from _flatten(value, below, repeated=repeated)
         if not content:
             yield path, None, repeated
     elif isinstance(content, list):
@@ -118,9 +125,11 @@ def _flatten(content: Any, path: str, *, repeated: bool) -> Iterator[tuple[str, 
         if not content:
             yield path, None, repeated
     else:
-        value = (
-            unicodedata.normalize("NFC", content).strip() if isinstance(content, str) else content
-        )
+        value = content
+        if isinstance(content, str):
+            # Half a letter, which JSON may hold, can be written nowhere.
+            whole = content.encode("utf-8", "replace").decode()
+            value = unicodedata.normalize("NFC", whole).strip()
         yield path, value, repeated
 
 
@@ -158,6 +167,8 @@ def read_metadata(path: PurePath) -> Metadata:
         reason = f"the metadata are not JSON ({error.msg.lower()} in line {error.lineno})"
     except RecursionError:
         reason = "the metadata are nested too deep to be read"
+    except ValueError as error:
+        reason = f"the metadata cannot be read ({error})"
     raise CorpusError(reason, path=path, kind="metadata-unreadable")
 
 
@@ -171,6 +182,9 @@ def _read_text(path: PurePath) -> str:
     except OSError as error:
         reason = f"cannot be read ({(error.strerror or str(error)).lower()})"
         raise CorpusError(reason, path=path, kind="metadata-unreadable") from error
+    if len(content) > LARGEST:
+        reason = f"is larger than {LARGEST:,} bytes"
+        raise CorpusError(reason, path=path, kind="metadata-unreadable")
     for encoding in ENCODINGS:
         try:
             return content.decode(encoding)
@@ -208,14 +222,20 @@ def _code_rows(text: str, path: PurePath) -> Iterator[tuple[str, str]]:
     if path.suffix.lower() in {".csv", ".tsv"}:
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter):
+        try:
+            rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+        except csv.Error as error:
+            raise ConfigError(f"is no code table ({error})", path=path) from error
+        for row in rows:
             if len(row) < 2:
                 raise ConfigError("is no code table: a line lacks its second column", path=path)
             yield row[0].strip(), row[1].strip()
         return
     try:
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        content = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, path)
+    except ConfigError as error:
+        raise ConfigError(f"is no code table ({error.reason})", path=path) from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"is no code table ({error})", path=path) from error
     if isinstance(content, dict) and isinstance(content.get("codes"), dict):
         content = content["codes"]

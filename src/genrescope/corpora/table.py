@@ -35,6 +35,7 @@ LEFTOVERS = ("__MACOSX",)  # folders of archives made by macOS
 REQUESTS = 32  # at a time: of headers behind URLs, where waiting takes the time
 SYNTHETIC_MARKER = "SYNTHETIC.json"
 PARENTS_WITH_MARKER = 2
+LONGEST_S = 1e9  # thirty years of sound
 FAILURE_COLUMNS = ("path", "reason", "kind")
 AUDIO_SUFFIXES = frozenset(
     {
@@ -65,6 +66,44 @@ def clips_frame(rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFram
     )
 
 
+def checked_clips(frame: pd.DataFrame) -> pd.DataFrame:
+    """The clip table of a frame that anyone may have made.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With all columns of `COLUMNS`, and perhaps others.
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing or of another type, an identifier is missing or there twice, or
+        a bound makes no sense.
+
+    Examples
+    --------
+    >>> row = {"clip_id": "a", "corpus": "c", "label": "x", "start_s": -1.0}
+    >>> checked_clips(clips_frame([row]))
+    Traceback (most recent call last):
+    ValueError: start_s of 'a' is -1.0
+    """
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise ValueError(f"it has no column {missing[0]}")
+    clips = clips_frame(frame)
+    for column in ("clip_id", "corpus", "label"):
+        if clips[column].isna().any():
+            raise ValueError(f"a clip has no {column}")
+    if clips["clip_id"].duplicated().any():
+        raise ValueError("a clip_id is there twice")
+    for column, low in (("start_s", 0.0), ("duration_s", 1e-9)):
+        wrong = ~clips[column].between(low, LONGEST_S) & clips[column].notna()
+        if wrong.any():
+            first = clips[wrong].iloc[0]
+            raise ValueError(f"{column} of {first['clip_id']!r} is {first[column]}")
+    return clips
+
+
 def failures_frame(rows: Sequence[Mapping[str, str]] | pd.DataFrame) -> pd.DataFrame:
     """Make a failure table: `path`, `reason`, `kind`."""
     frame = pd.DataFrame(rows) if not isinstance(rows, pd.DataFrame) else rows
@@ -73,7 +112,11 @@ def failures_frame(rows: Sequence[Mapping[str, str]] | pd.DataFrame) -> pd.DataF
 
 def failure(path: str | os.PathLike[str], reason: str, kind: str) -> Failure:
     """One row of the failure table."""
-    return {"path": os.fspath(path), "reason": reason, "kind": kind}
+    # Bytes of a file name that are no text would fit into no table.
+    name, said = (
+        text.encode(errors="backslashreplace").decode() for text in (os.fspath(path), reason)
+    )
+    return {"path": name, "reason": said, "kind": kind}
 
 
 def portable(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:

@@ -74,7 +74,13 @@ class _Local:
         self.root: PurePath = root
 
     def walk(self, folder: PurePath, *, failures: list[Failure]) -> Iterator[PurePath]:
-        yield from walk_files(folder, failures=failures)
+        for path in walk_files(folder, failures=failures):
+            try:
+                str(path).encode()
+            except UnicodeEncodeError:  # no table could name it
+                failures.append(failure(path, "its name is not UTF-8; rename it", "unreadable"))
+            else:
+                yield path
 
     def children(self, folder: PurePath) -> list[PurePath]:
         return list(list_folder(Path(folder)))

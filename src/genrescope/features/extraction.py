@@ -194,7 +194,7 @@ def _ready_features(corpus: Corpus) -> CorpusFeatures:
 
 def _keyed(corpus: Corpus, alterations: Sequence[Alteration]) -> list[ShardClip]:
     """The corpus's clips under keys that say what they contain."""
-    table = corpus.clips[["path", "start_s", "duration_s"]]
+    table = corpus.clips[["path", "start_s", "duration_s"]].fillna({"path": ""})
     paths = sorted(set(table["path"]))
     parts = [
         paths[first : first + FILES_AT_A_TIME] for first in range(0, len(paths), FILES_AT_A_TIME)

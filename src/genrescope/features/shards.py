@@ -3,9 +3,12 @@
 import hashlib
 import io
 import json
+import math
+import os
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from platform import node
 from typing import Any, NamedTuple
 
@@ -23,11 +26,13 @@ from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
 from genrescope.files import UNREADABLE, content_digest, read_again, sha256_file
+from genrescope.parquet_file import read_parquet
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
 METADATA = b"genrescope"
-CLIP_COLUMNS = ("clip", "audio_sha256", "start_s", "duration_s", "failure_kind", "failure_reason")
+KEY, FAILURE = "clip", ("failure_kind", "failure_reason")
+CLIP_COLUMNS = (KEY, "audio_sha256", "start_s", "duration_s", *FAILURE)
 ROW, ARRAY = "row", "array"
 # No other error says that a file is not what it was: a disk or a server may have failed.
 ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -225,29 +230,30 @@ def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
 
 
 def read_table(
-    place: Place, name: str, columns: Sequence[str] | None = None
+    place: Place, name: str, columns: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a shard's table, having checked its digest.
+    """Read columns of a shard's table, having checked its digest and what it holds.
 
     Parameters
     ----------
     place : Place
     name : str
         Of a `.parquet` file in the store.
-    columns : sequence of str, optional
-        What of it to read; everything where not given.
+    columns : sequence of str
+        What is wanted of it: `clip`, which is always read; others of `CLIP_COLUMNS`; features, or
+        `row`, which are numbers, and finite where there is no `failure_kind`.
 
     Returns
     -------
     table : DataFrame
-        `CLIP_COLUMNS`, then the features, or the row in the array of log-mels.
+        Those columns.
     about : dict
-        `array`: the name of that array.
+        `array`: the name of the array of log-mels in the same folder, where there are rows of it.
 
     Raises
     ------
     DamagedShardError
-        Where the file is not what was written.
+        Where the file is not what was written, or nothing that this program writes.
     """
     try:
         content = read_again(lambda: place.path(name).read_bytes())
@@ -255,11 +261,38 @@ def read_table(
         raise DamagedShardError(name) from error
     if hashlib.sha256(content).hexdigest() != PurePosixPath(name).stem:
         raise DamagedShardError(name)
-    table = pq.read_table(
-        pa.BufferReader(content), columns=None if columns is None else list(columns)
-    )
-    about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
-    return table.to_pandas(), about
+    try:
+        wanted = list(dict.fromkeys([KEY, *columns]))
+        found = read_parquet(content, columns=wanted)
+        about = json.loads((found.schema.metadata or {}).get(METADATA, b""))
+        table = found.replace_schema_metadata(None).to_pandas()
+        array = about.get(ARRAY) if isinstance(about, dict) else None
+        if array is None and ROW in columns:
+            raise ValueError("its array is missing")
+        if array is not None and not _is_beside(str(array), name):
+            raise ValueError("its array is not beside it")
+        return _checked_content(table[wanted]), about
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedShardError(name) from error
+
+
+def _is_beside(array: str, name: str) -> bool:
+    """Whether this names an array in a shard's own folder: nothing else is read or removed."""
+    folder = re.escape(str(PurePosixPath(name).parent))
+    return re.fullmatch(rf"{folder}/[0-9a-f]{{64}}\.npy", array) is not None
+
+
+def _checked_content(table: pd.DataFrame) -> pd.DataFrame:
+    words = table[[name for name in (KEY, *FAILURE) if name in table]].astype("str")
+    if words[KEY].isna().any():
+        raise ValueError("a clip is without a key")
+    numbers = table[[name for name in table if name not in CLIP_COLUMNS]]
+    numbers = numbers.astype("int64" if ROW in numbers else "float32")
+    if len(numbers.columns):
+        values = numbers[words[FAILURE[0]].isna()].to_numpy()
+        if not np.isfinite(values).all() or (ROW in numbers and (values < 0).any()):
+            raise ValueError("a number is none, or a row is below 0")
+    return table.assign(**words, **numbers)
 
 
 def checked(place: Place, name: str) -> bool:
@@ -280,11 +313,48 @@ def checked(place: Place, name: str) -> bool:
     return True
 
 
-def read_log_mels(place: Place, name: str) -> Floats:
-    """Map a shard's array of log-mel spectrograms into memory."""
-    path = place.path(name)
+def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[int, int]) -> bool:
+    """Whether an array is there, having checked that it has what a table's rows name.
+
+    Raises
+    ------
+    DamagedShardError
+        Naming the array, where it is damaged or of spectrograms of another size.
+    """
+    if not checked(place, name):
+        return False
+    most = int(table[ROW].max()) if len(table) else -1
     try:
-        mapped: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        mapped = np.load(path, allow_pickle=False)  # without clips there is nothing to map
+        array = read_log_mels(place, name)
+    except (OSError, ValueError) as error:
+        raise DamagedShardError(name) from error
+    if array.ndim != 3 or array.shape[1:] != picture or len(array) <= most:
+        raise DamagedShardError(name)
+    return True
+
+
+def read_log_mels(place: Place, name: str) -> Floats:
+    """Map a shard's array of log-mel spectrograms into memory.
+
+    Raises
+    ------
+    ValueError
+        Where it is no array of 32-bit floats, or of another size than it says.
+    """
+    path = place.path(name)
+    with Path(path).open("rb") as file:
+        try:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("another version")
+            shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+        except Exception as error:
+            # The header is a piece of Python, read by its parser, which can fail in any way.
+            raise ValueError(f"its header cannot be read ({error})") from error
+        start = file.tell()
+        held = file.seek(0, os.SEEK_END) - start
+    if columns_first or dtype != np.dtype("<f4") or math.prod(shape) * 4 != held:
+        raise ValueError("its header does not fit its content")
+    if not held:
+        return np.zeros(shape, np.float32)  # there is nothing to map
+    mapped: Floats = np.memmap(path, dtype, "r", start, shape)
     return mapped

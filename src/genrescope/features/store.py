@@ -17,9 +17,11 @@ from genrescope.features.log_mels import LogMels
 from genrescope.features.place import Place
 from genrescope.features.shards import (
     ARRAY,
+    FAILURE,
+    KEY,
     ROW,
     DamagedShardError,
-    checked,
+    checked_array,
     read_log_mels,
     read_table,
 )
@@ -54,8 +56,8 @@ behind it, a JSON object, where the sound was altered first. Clips that could no
 `failure_kind` and a `failure_reason` instead of values.
 """
 
-KEY, FAILURE = "clip", ("failure_kind", "failure_reason")
 SHARDS_AT_A_TIME = 64  # 8,192 clips
+MAP_COLUMNS = (KEY, *FAILURE, ROW)
 Kind = Literal["vectors", "log_mels"]
 Taken = TypeVar("Taken")
 
@@ -146,7 +148,8 @@ class FeatureStore:
         kind : str
             `vectors` or `log_mels`.
         """
-        shards = self._tables(kind, lambda table: table["clip"].tolist(), [KEY])
+        columns = [KEY] if kind == "vectors" else MAP_COLUMNS
+        shards = self._tables(kind, lambda table: table[KEY].tolist(), columns)
         return {key for keys, _ in shards for key in keys}
 
     def vectors(self, keys: Sequence[str]) -> Stored:
@@ -197,10 +200,9 @@ class FeatureStore:
         arrays : list of str
             Names of the arrays.
         """
-        columns = [KEY, *FAILURE, ROW]
-        found = self._tables("log_mels", lambda table: table, columns)
+        found = self._tables("log_mels", lambda table: table, MAP_COLUMNS)
         tables = [table.assign(part=number) for number, (table, _) in enumerate(found)]
-        empty = pd.DataFrame(columns=[*columns, "part"])
+        empty = pd.DataFrame(columns=[*MAP_COLUMNS, "part"])
         table = pd.concat(tables, ignore_index=True) if tables else empty
         return table.drop_duplicates(KEY).set_index(KEY), [str(about[ARRAY]) for _, about in found]
 
@@ -238,8 +240,10 @@ class FeatureStore:
     ) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
             table, about = read_table(self.place, name, columns)
-            if ARRAY in about and not checked(self.place, str(about[ARRAY])):
-                # Over a network, what was written first may show last: nothing is removed.
+            of_maps = name.startswith(f"{self.folders['log_mels']}/")
+            picture = self.features.n_mels, self.features.frames
+            if of_maps and not checked_array(self.place, str(about[ARRAY]), table, picture):
+                # Over a network, what another machine wrote first may show last: nothing is removed.
                 print(
                     f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
                     file=sys.stderr,

@@ -3,9 +3,12 @@
 And how far such answers can be trusted, in a line.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from genrescope.figures.style import number
 from genrescope.models.doubt import Doubt
@@ -93,16 +96,21 @@ class Answer:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """Read what `to_dict` gave."""
-        doubt, timeline = content["doubt"], content["timeline"]
-        return cls(
-            **content
-            | {
-                "doubt": doubt and Doubt(**_with_tuples(doubt)),
-                "timeline": timeline and Timeline(**timeline),
-            }
-        )
+    def from_dict(cls, content: Any) -> Self:
+        """Read what `to_dict` gave.
+
+        Parameters
+        ----------
+        content : JSON value
+            From anywhere: nothing of it is taken on trust.
+
+        Raises
+        ------
+        ValueError
+            Where it is something else.
+        """
+        found: Self = _reader(cls).validate_python(content)
+        return found
 
     def stretches(self) -> list[Stretch]:
         """Which genre when; nothing where the answers to the windows were not asked for."""
@@ -111,8 +119,9 @@ class Answer:
         return self.timeline.stretches(list(self.probabilities), duration_s=self.duration_s)
 
 
-def _with_tuples(content: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+@functools.cache
+def _reader(kind: type[Answer]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def coverage_line(coverage: Mapping[str, Any]) -> str:

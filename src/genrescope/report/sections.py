@@ -8,7 +8,8 @@ import pandas as pd
 
 from genrescope.evaluation.cells import Cell, evaluated_parts
 from genrescope.figures.confusion import recall_shares
-from genrescope.report.run_directory import RunDirectory
+from genrescope.parquet_file import read_frame
+from genrescope.report.run_directory import RunDirectory, damage_named
 
 EXAMPLES = 3  # failures shown of each kind
 GROUP_WORDS = {
@@ -102,10 +103,11 @@ def _split_sizes(run: RunDirectory) -> dict[str, dict[str, int]]:
     path = run.folder / "splits.parquet"
     if not path.is_file():
         return {}
-    table = pd.read_parquet(path)
-    table = table[table["seed"] == run.seed]
+    with damage_named(path):
+        table = read_frame(path)
+        table = table[table["seed"] == run.seed]
+        counts = table.groupby(["corpus", "part"], as_index=False).size()
     sizes: dict[str, dict[str, int]] = {}
-    counts = table.groupby(["corpus", "part"], as_index=False).size()
     for row in counts.to_dict("records"):
         sizes.setdefault(str(row["corpus"]), {})[str(row["part"])] = int(row["size"])
     return sizes

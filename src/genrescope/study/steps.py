@@ -248,7 +248,7 @@ class Ledger:
         for name, digest in files.items():
             path = self.folder / name
             if path.is_file():
-                with contextlib.suppress(OSError):  # what cannot be read is made again
+                with contextlib.suppress(OSError, ValueError):  # what cannot be read is made again
                     if sha256_file(path) == digest:
                         continue
                 return False
@@ -296,13 +296,20 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         record = read_json(path)
         if record.pop("sha256") != sha256_json(record):
             return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return dict(record)
+    # The digest shows accidents; against who computes it anew, what a record says is looked at.
+    wanted = {"name": str, "key": str, "seconds": float, "files": dict}
+    if not all(isinstance(record.get(name), kind) for name, kind in wanted.items()):
+        return None
+    return dict(record) if "result" in record else None
 
 
 def _remove(folder: Path, name: str) -> None:
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # no name that a file can have, or links in a ring
+        return
     if not path.is_relative_to(folder.resolve()):
         return
     # What is gone already, or something else stands in its place, is found out where it is written.

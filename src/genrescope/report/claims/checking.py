@@ -26,7 +26,7 @@ from genrescope.report.claims.kinds import (
 )
 from genrescope.report.claims.outcome import Comparison, Outcome, judge
 from genrescope.report.paper import Counterpart
-from genrescope.report.run_directory import RunDirectory
+from genrescope.report.run_directory import RunDirectory, damage_named
 from genrescope.settings import nearest
 
 INFINITE = float("inf")
@@ -93,7 +93,8 @@ class _Checker:
             known = [self._corpora(names[0]), *(self._model(name) for name in names[1:])]
         except Missing as reason:
             return judge(claim, [], [str(reason)])
-        return check(self.run, claim, *known)
+        with damage_named(self.run.folder / "explanations"):
+            return check(self.run, claim, *known)
 
     def _model(self, name: str) -> str:
         if name not in self.models:

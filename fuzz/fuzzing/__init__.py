@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads foreign bytes: targets, how inputs are changed, two engines."""
