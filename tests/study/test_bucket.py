@@ -15,9 +15,17 @@ import yaml
 
 from genrescope.config import load_config
 from genrescope.errors import RemoteError
+from genrescope.features import place
 from genrescope.remote import exists, find_files, read_file, upload_folder
 from genrescope.study import mirror
 from genrescope.study.run import run_study
+
+
+@pytest.fixture(autouse=True)
+def copies(tmp_path, monkeypatch):
+    """Copies of the store last as long as the process: that of the tests outlives each of them."""
+    monkeypatch.setattr(place, "process_folder", lambda: tmp_path / "copies")
+
 
 RATE = 22050
 TITLES = {"blues": 110.0, "rock": 440.0, "pop": 1760.0}
