@@ -1,5 +1,6 @@
 """A study whose corpora, store and run directory all lie in a bucket."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -14,9 +15,17 @@ import yaml
 
 from genrescope.config import load_config
 from genrescope.errors import RemoteError
+from genrescope.features import place
 from genrescope.remote import exists, find_files, read_file, upload_folder
 from genrescope.study import mirror
 from genrescope.study.run import run_study
+
+
+@pytest.fixture(autouse=True)
+def copies(tmp_path, monkeypatch):
+    """Copies of the store last as long as the process: that of the tests outlives each of them."""
+    monkeypatch.setattr(place, "process_folder", lambda: tmp_path / "copies")
+
 
 RATE = 22050
 TITLES = {"blues": 110.0, "rock": 440.0, "pop": 1760.0}
@@ -39,43 +48,34 @@ def corpora(tmp_path_factory):
     return folder
 
 
+def write_config(folder, root, **changes):
+    content = {
+        "name": "study",
+        "corpora": {c: {"format": "folder", "root": f"{root}/{c}"} for c in ("west", "east")},
+        "sources": ["west"],
+        "targets": ["west", "east"],
+        "models": {"forest": {"n_estimators": 5}},
+        "evaluation": {"n_resamples": 100},
+        "explanations": {
+            "shap_clips": 4, "examples": 0, "quality_clips": 0, "stability_seeds": 0
+        },
+        "shift": {"in_study": False},
+    } | changes  # fmt: skip
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 @pytest.fixture
 def config(tmp_path):
-    def write(root, name="study", **changes):
-        content = {
-            "name": name,
-            "corpora": {c: {"format": "folder", "root": f"{root}/{c}"} for c in ("west", "east")},
-            "models": {"forest": {"n_estimators": 10}},
-            "evaluation": {"n_resamples": 100},
-            "explanations": {
-                "shap_clips": 4, "examples": 1, "quality_clips": 0, "stability_seeds": 0
-            },
-            "shift": {"in_study": False},
-        } | changes  # fmt: skip
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return path
-
-    return write
+    return functools.partial(write_config, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def here(corpora, tmp_path_factory):
     """The same study on this machine."""
     out = tmp_path_factory.mktemp("here")
-    content = {
-        "name": "study",
-        "corpora": {c: {"format": "folder", "root": f"{corpora}/{c}"} for c in ("west", "east")},
-        "models": {"forest": {"n_estimators": 10}},
-        "evaluation": {"n_resamples": 100},
-        "explanations": {
-            "shap_clips": 4, "examples": 1, "quality_clips": 0, "stability_seeds": 0
-        },
-        "shift": {"in_study": False},
-    }  # fmt: skip
-    path = out / "study.yaml"
-    path.write_text(yaml.safe_dump(content))
-    run_study(load_config(path), out=out / "run", workers=1)
+    run_study(load_config(write_config(out, corpora)), out=out / "run", workers=1)
     return out / "run"
 
 
