@@ -8,7 +8,14 @@ import psutil
 import pytest
 
 from genrescope.errors import AudioError, GenrescopeError, OutputError
-from genrescope.files import atomic_path, sha256_file, sweep, write_text
+from genrescope.files import (
+    atomic_path,
+    exchange,
+    sha256_file,
+    sweep,
+    sweep_beside,
+    write_text,
+)
 from genrescope.parallel import map_processes
 
 
@@ -74,6 +81,62 @@ def test_a_changed_file_has_another_digest(tmp_path):
     first = sha256_file(path)
     path.write_text("three")
     assert sha256_file(path) != first
+
+
+def test_a_file_changed_in_place_within_one_tick_of_the_clock_has_another_digest(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("one")
+    status = path.stat()
+    first = sha256_file(path)
+    with path.open("r+") as file:
+        file.write("two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert sha256_file(path) != first
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_file_replaced_under_the_same_time_of_change_has_another_digest(tmp_path, days):
+    path, other = tmp_path / "a", tmp_path / "b"
+    then = time.time() + days * 86_400
+    digests = set()
+    for text in ("one", "two"):
+        other.write_text(text)
+        other.replace(path)
+        os.utime(path, (then, then))
+        digests |= {sha256_file(path), sha256_file(path)}
+    assert len(digests) == 2
+
+
+def test_a_file_that_stays_is_read_once(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("one")
+    long_after = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: long_after)
+    first = sha256_file(path)
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
+    assert sha256_file(path) == first
+
+
+def test_what_a_killed_process_was_writing_is_swept_and_what_others_write_is_not(tmp_path):
+    path = tmp_path / "table.csv"
+    left = tmp_path / ".table-abcd_123.partial.csv"
+    foreign = tmp_path / ".table-of-others-abcd_123.partial.csv"
+    for one in (left, foreign):
+        one.touch()
+    with atomic_path(path) as temporary:
+        sweep_beside(path)
+        assert temporary.exists() and foreign.exists() and not left.exists()
+        temporary.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([foreign, path])
+
+
+def test_two_folders_change_places(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert exchange(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a" / "b").exists() and (tmp_path / "b" / "a").exists()
+    assert not exchange(tmp_path / "a", tmp_path / "c")
 
 
 def test_errors_cross_processes_whole():

@@ -177,7 +177,7 @@ def _pooled(
             try:
                 result = under_way[0][1].result()
             except BrokenProcessPool as error:
-                pool.shutdown(wait=True, cancel_futures=True)
+                _end(pool)
                 if on_death is None or not _can_start():
                     raise GenrescopeError(
                         "a worker process died: out of memory (use fewer workers), killed, or "
@@ -200,6 +200,16 @@ def _pooled(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Shut down a pool one of whose processes died."""
+    # An executor that breaks while it starts a process overlooks that one, and then waits for it
+    # for ever; which processes there are it does not publish.
+    processes = dict(getattr(pool, "_processes", None) or {})
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes.values():
+        process.kill()
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Forking a process that runs threads (torch, BLAS) can deadlock, hence the fork server.
     context = multiprocessing.get_context("forkserver")
@@ -211,9 +221,10 @@ def _submit(
 ) -> Future[Result]:
     try:
         return pool.submit(function, item)
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, OSError, EOFError) as error:
+        # A process that dies while it or another is being started closes their pipes.
         broken: Future[Result] = Future()
-        broken.set_exception(error)
+        broken.set_exception(BrokenProcessPool(str(error)))
         return broken
 
 
@@ -221,5 +232,5 @@ def _can_start() -> bool:
     try:
         with _pool(1) as pool:
             return pool.submit(cpu_count).result() > 0
-    except BrokenProcessPool:
+    except (BrokenProcessPool, OSError, EOFError):
         return False

@@ -40,6 +40,18 @@ def test_a_line_that_breaks_off_is_dropped_and_written_anew(out, lost):
         assert [journal.read(key) for key in (THREE, TWO, ONE)] == [3, 2, [{"path": "a"}]]
 
 
+def test_a_line_that_is_damaged_is_dropped_with_those_behind_it(out):
+    path = Journal(out).path
+    content = path.read_bytes()
+    for at in range(0, len(content), 7):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        with Journal(out) as journal:
+            journal.recover([ONE, TWO])
+            first = content.index(b"\n")
+            assert (ONE in journal, TWO in journal) == (at > first, False)
+            assert ONE not in journal or journal.read(ONE) == [{"path": "a"}]
+
+
 def test_zeros_after_a_crash_are_no_line(out):
     with Journal(out).path.open("ab") as file:
         file.write(b"\0" * 4096)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from genrescope.collection.listing import list_sounds
-from genrescope.errors import AudioError
+from genrescope.errors import AudioError, RemoteError
+from genrescope.remote import write_file
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_a_list_on_standard_input(music, end):
     inputs = [b"b.mp3", b"live", b"", b"ftp://x/y.wav", b"*.flac", b"b.mp3"]
     stdin = io.BytesIO(end.join([os.fsencode(music) + b"/" + i if i[:3] != b"ftp" else i
                                  for i in inputs if i]) + end)  # fmt: skip
-    listed = list_sounds(["-"], stdin=stdin)
+    listed = list_sounds(["-"], stdin=stdin, addresses=False)
     assert names(listed, music) == [
         "b.mp3",
         "live/1.WAV",
@@ -170,3 +171,56 @@ def test_what_gives_no_sound_says_so_in_its_place(music, bundle):
 def test_a_file_is_listed_whatever_its_name_and_whether_it_is_there(music):
     named = [music / "cover.jpg", music / "gone.mp3", "x" * 5000 + ".mp3"]
     assert list_sounds(named) == list(map(str, named))
+
+
+@pytest.fixture
+def remote(music, memory):
+    """The same music behind a URL, with a playlist."""
+    for path in music.rglob("*"):
+        if path.is_file():
+            write_file(f"{memory}/music/{path.relative_to(music).as_posix()}", b"")
+    entries = "live/2.ogg\nlive\\1.WAV\nhttps://radio.example/s.mp3\n/etc/passwd\n"
+    write_file(f"{memory}/music/list.m3u", entries.encode())
+    return f"{memory}/music"
+
+
+def behind(listed, url):
+    return [path.removeprefix(f"{url}/") for path in listed if isinstance(path, str)]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", "/**", "/*.mp3", "/**/*.mp3", "/live", "/l*", "/**/deep/*.mp3", "/[ab].*", "/live/?.*"],
+)
+def test_folders_and_patterns_behind_a_url_mean_what_they_mean_here(music, remote, pattern):
+    here = names(list_sounds([f"{music}{pattern}"]), music)
+    assert here and behind(list_sounds([f"{remote}{pattern}"]), remote) == here
+
+
+def test_what_is_named_behind_a_url(remote, memory):
+    listed = list_sounds([f"{remote}/gone.wav", f"{remote}/cover.jpg", f"{remote}/gone.wav"])
+    assert listed == [f"{remote}/gone.wav", f"{remote}/cover.jpg"]  # shows when they are read
+    nothing = list_sounds([f"{remote}/empty", f"{remote}/*.xyz", f"{memory}/nowhere"])
+    assert problems(nothing) == [("empty", "no-sound"), ("*.xyz", "no-sound"), ("nowhere", "unreadable")]
+    assert list_sounds(["https://x.example/a.mp3?b=*"]) == ["https://x.example/a.mp3?b=*"]
+    assert problems(list_sounds([remote], addresses=False)) == [
+        (Path(name).name, "url") for name in ALL
+    ]
+
+
+def test_a_playlist_behind_a_url_leads_nowhere_else(remote):
+    listed = list_sounds([f"{remote}/list.m3u"])
+    assert behind(listed, remote) == ["live/2.ogg", "live/1.WAV"]
+    assert problems(listed) == [("s.mp3", "url"), ("passwd", "url")]
+    assert problems(list_sounds([f"{remote}/other.m3u"])) == [("other.m3u", "unreadable")]
+
+
+def test_a_server_that_is_gone_ends_the_listing(remote, monkeypatch):
+    import fsspec
+
+    def fail(self, *args, **kwargs):
+        raise TimeoutError
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", fail)
+    with pytest.raises(RemoteError, match="cannot be reached"):
+        list_sounds([remote])

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,11 +19,13 @@ from genrescope.corpora.corpus import Corpus
 from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
-from genrescope.errors import ConfigError, CorpusError, OutputError
-from genrescope.features import FEATURE_NAMES, extraction, making
+from genrescope.errors import ConfigError, CorpusError, OutputError, RemoteError
+from genrescope.features import FEATURE_NAMES, extraction, making, place
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
+from genrescope.remote import download_file, find_files, write_file
+from genrescope.remote import files as remote_files
 from genrescope.settings import AudioSettings, FeatureSettings
 from genrescope.taxonomy import load_taxonomy
 
@@ -276,13 +279,84 @@ def test_ready_features_have_no_sound_to_alter(tmp_path):
 
 def test_a_store_can_be_any_url(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     local = extract_corpus(corpus, tmp_path / "local", workers=1)
     remote = extract_corpus(corpus, "memory://bucket/features", workers=1)
     same(remote, local)
     assert extract_corpus(corpus, "memory://bucket/features", workers=1).extracted == 0
-    assert not list(tmp_path.glob("memory*"))
-    with pytest.raises(ConfigError, match="cannot be used as a place"):
+    assert not [p for name in ("memory*", "cache", "home") for p in tmp_path.glob(name)]
+    with pytest.raises(ConfigError, match="no kind of address"):
         extract_corpus(corpus, "nonsense://bucket")
+
+
+def moved(corpus, root, url):
+    """The corpus, its files behind a URL."""
+    for path in root.iterdir():
+        write_file(f"{url}/{path.name}", path.read_bytes())
+    paths = corpus.clips["path"].str.replace(str(root), url, regex=False)
+    return replace(corpus, clips=corpus.clips.assign(path=paths))
+
+
+def test_sound_behind_a_url_gives_the_same(corpus, tmp_path, memory, monkeypatch):
+    local = extract_corpus(corpus, tmp_path / "local", workers=1)
+    remote = moved(corpus, tmp_path / "sound", memory)
+    fetched = []
+    monkeypatch.setattr(
+        remote_files, "download_file", lambda url, path: fetched.append(url) or get(url, path)
+    )
+    get = download_file
+    found = extract_corpus(remote, tmp_path / "remote", workers=1)
+    pd.testing.assert_frame_equal(found.vectors, local.vectors)
+    np.testing.assert_array_equal(found.log_mels, local.log_mels)
+    assert found.failures["kind"].tolist() == local.failures["kind"].tolist()
+    assert found.failures["reason"].tolist() == local.failures["reason"].tolist()
+    assert set(found.failures["path"]) == {f"{memory}/{name}.wav" for name in ("text", "long", "gone")}
+    # The clips of one file are read from one copy of it, unless others come between.
+    assert sorted(map(os.path.basename, fetched)) == [
+        "gone.wav", "long.wav", "long.wav", "short.flac", "text.wav"
+    ]  # fmt: skip
+    assert extract_corpus(remote, tmp_path / "remote", workers=1).extracted == 0
+
+
+def test_what_could_not_be_had_is_not_stored(corpus, tmp_path, memory, monkeypatch):
+    remote = moved(corpus, tmp_path / "sound", memory)
+    monkeypatch.setattr(extraction, "CLIPS_PER_SHARD", 2)
+    kind = type(fsspec.filesystem("memory"))
+    whole = kind.get_file
+    raised = FileNotFoundError()
+
+    def fail(self, path, *args, **kwargs):
+        if path.endswith("short.flac"):
+            raise raised
+        return whole(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "get_file", fail)
+    found = extract_corpus(remote, tmp_path / "out", workers=1)
+    assert found.failures["path"].iloc[-1] == f"{memory}/gone.wav"
+    assert found.failures["reason"].iloc[-2] == "there is no such file"
+    assert "toy/short.flac@0" not in found.clip_ids
+    raised = TimeoutError()
+    with pytest.raises(RemoteError, match=r"short\.flac: cannot be reached"):
+        extract_corpus(remote, tmp_path / "out", workers=1)
+    monkeypatch.setattr(kind, "get_file", whole)
+    again = extract_corpus(remote, tmp_path / "out", workers=1)
+    assert again.extracted == 1 and "toy/short.flac@0" in again.clip_ids
+
+
+def test_a_server_that_is_gone_is_no_damage_of_the_store(corpus, tmp_path, memory, monkeypatch):
+    extract_corpus(corpus, f"{memory}/store", workers=1)
+    before = find_files(f"{memory}/store")
+    kind = type(fsspec.filesystem("memory"))
+
+    def fail(self, *args, **kwargs):
+        raise TimeoutError
+
+    monkeypatch.setattr(place, "process_folder", lambda: tmp_path / "other")
+    with monkeypatch.context() as gone:
+        gone.setattr(kind, "get_file", fail)
+        with pytest.raises(RemoteError, match="cannot be reached"):
+            extract_corpus(corpus, f"{memory}/store", workers=1)
+    assert find_files(f"{memory}/store") == before
 
 
 def test_the_store_is_readable_without_genrescope(corpus, tmp_path):

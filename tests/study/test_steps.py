@@ -1,3 +1,7 @@
+import errno
+import os
+import shutil
+
 import pytest
 
 from genrescope.errors import OutputError
@@ -38,6 +42,43 @@ def test_a_damaged_output_runs_it_again(tmp_path, damage):
         next((tmp_path / ".steps").glob("*.json")).write_text('{"name": "st')
     assert run(tmp_path)[1] == ["step"]
     assert (tmp_path / "out/a.txt").read_text() == "done"
+
+
+def test_a_bit_flipped_in_a_result_runs_it_again(tmp_path):
+    run(tmp_path, text="40 of 42")
+    (record,) = (tmp_path / ".steps").glob("*.json")
+    record.write_text(record.read_text().replace("40 of 42", "41 of 42"))
+    assert run(tmp_path, text="40 of 42") == ({"text": "40 of 42"}, ["step"])
+
+
+@pytest.mark.parametrize("gone", ["out", "out/a.txt"])
+def test_an_output_that_is_gone_with_its_folder_is_made_again(tmp_path, gone):
+    run(tmp_path)
+    shutil.rmtree(tmp_path / "out")
+    if gone == "out/a.txt":
+        (tmp_path / "out").write_text("a file in the way of its folder")
+        with pytest.raises(OSError):  # the step's own
+            run(tmp_path)
+    else:
+        assert run(tmp_path)[1] == ["step"]
+
+
+def test_a_folder_in_the_place_of_a_record_is_named(tmp_path):
+    run(tmp_path)
+    (record,) = (tmp_path / ".steps").glob("*.json")
+    record.unlink()
+    record.mkdir()
+    with pytest.raises(OutputError, match=r"\.json: cannot be written \(is a directory\)"):
+        run(tmp_path)
+
+
+def test_a_folder_that_cannot_be_locked_is_not_said_to_be_in_use(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OutputError, match="no locks available"):
+        Ledger(tmp_path).__enter__()
 
 
 def test_a_step_that_fails_leaves_no_record(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genrescope.audio.payload import container_of, payload_digest
 from genrescope.errors import AudioError, ConfigError, OutputError, TagError
-from genrescope.files import atomic_path, output_errors
+from genrescope.files import atomic_path, output_errors, sweep_beside
 
 try:
     from genrescope.audio.genre_field import GenreField, Values, damage_named
@@ -184,6 +184,7 @@ def _replace(
         )
     if dry_run:
         return
+    sweep_beside(path)
     before = path.stat()
     sound = payload_digest(path)
     with atomic_path(path, keep_mode=True) as temporary, output_errors(path):

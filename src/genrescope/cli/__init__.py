@@ -3,6 +3,7 @@
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -12,6 +13,10 @@ import typer
 from genrescope.cli import claims, collections, corpora, hub, models, serve, studies, tags
 from genrescope.cli.console import FAILED, say
 
+MACHINE_FAILS = {
+    errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.ETIMEDOUT, errno.ELOOP,
+}  # fmt: skip
 app = typer.Typer(
     name="genrescope",
     help="Which genre is this, why, and does the answer survive another musical culture?",
@@ -64,8 +69,20 @@ def main() -> None:
 
     try:
         app()
-    except GenrescopeError as error:
-        if _State.debug:
+    except (GenrescopeError, OSError) as error:
+        sentence = str(error) if isinstance(error, GenrescopeError) else _of_the_machine(error)
+        if _State.debug or sentence is None:
             raise
-        say(f"error: {error}")
+        say(f"error: {sentence}")
         sys.exit(FAILED)
+
+
+def _of_the_machine(error: OSError) -> str | None:
+    """What to say of a disk, a server or a limit that fails anywhere; nothing of our own mistakes."""
+    from genrescope.errors import GenrescopeError
+
+    if error.errno not in MACHINE_FAILS:
+        return None
+    reason = f"cannot be used ({(error.strerror or str(error)).lower()})"
+    path = error.filename if isinstance(error.filename, str) else None
+    return str(GenrescopeError(reason if path else f"a file {reason}", path=path))

@@ -1,13 +1,20 @@
 """The command that holds claims against a finished run."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
 
+from genrescope.cli.console import place
+
 
 def claims(
-    run: Annotated[Path, typer.Argument(help="A run directory, from `study`.")],
+    run: Annotated[
+        PurePath,
+        typer.Argument(
+            parser=place, metavar="RUN", help="A run directory, from `study`, or its URL."
+        ),
+    ],
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[CLAIMS]", help="A YAML file of claims [the paper's]."),

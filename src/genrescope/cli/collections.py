@@ -1,25 +1,34 @@
 """Commands that ask trained models about sound files: which genre, and why."""
 
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Scheduler, Workers, say, say_failures, share
+from genrescope.cli.console import (
+    Scheduler,
+    Workers,
+    local_path,
+    place,
+    say,
+    say_failures,
+    share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.collection.listing import Listed
     from genrescope.errors import GenrescopeError
+    from genrescope.remote import UrlPath
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="[BUNDLE...] AUDIO",
         help="Trained models first, where not the demo's; then sound files, folders, quoted "
-        "patterns, playlists (.m3u), or - for a list on standard input.",
+        "patterns, playlists (.m3u), URLs of these, or - for a list on standard input.",
         show_default=False,
     ),
 ]
@@ -31,7 +40,14 @@ def predict(
         str, typer.Option(help="table, csv, json or jsonl.")
     ] = "table",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A file; a run that is killed goes on.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=local_path,
+            metavar="PATH",
+            help="A file; a run that is killed goes on.",
+        ),
     ] = None,
     exists: Annotated[
         str, typer.Option(help="Where -o is there: fail, skip what it answers for, or overwrite.")
@@ -101,7 +117,16 @@ def predict(
 
 def explain(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for pages, pictures, sounds.")],
+    out: Annotated[
+        PurePath,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=place,
+            metavar="PATH",
+            help="Folder or URL for pages, pictures, sounds.",
+        ),
+    ],
     target: Annotated[
         str | None, typer.Option(help="The genre to ask about [the one that is heard].")
     ] = None,
@@ -142,7 +167,9 @@ def explain(
     say_failures(failures, of=len(files))
 
 
-def models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
+def models_and_files(
+    inputs: list[str], *, addresses: bool = True
+) -> "tuple[list[Path | UrlPath], list[Listed]]":
     """Divide the arguments into models and sounds; say which model answers where none is named."""
     from genrescope.collection.bundles import choose_bundles
     from genrescope.collection.listing import list_sounds
@@ -152,7 +179,7 @@ def models_and_files(inputs: list[str]) -> "tuple[list[Path], list[Listed]]":
         raise typer.BadParameter("models are named, but no sound to ask them about")
     if chosen.note:
         say(chosen.note)
-    return chosen.bundles, list_sounds(chosen.sounds)
+    return chosen.bundles, list_sounds(chosen.sounds, addresses=addresses)
 
 
 def one_of(value: str, known: "Sequence[str]") -> None:

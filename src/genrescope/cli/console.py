@@ -1,7 +1,7 @@
 """What the commands share: their common options, how they speak, how they end."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +33,21 @@ FeatureSet = Annotated[
 Group = Annotated[str, typer.Option(help="What never crosses a split: artist, track or none.")]
 
 
+def place(text: str) -> PurePath:
+    """A path of this machine or a URL, from the command line."""
+    from genrescope.remote import place_of
+
+    return place_of(text)
+
+
+def local_path(text: str) -> Path:
+    """A path of this machine, from the command line; a URL is wrong usage."""
+    found = place(text)
+    if not isinstance(found, Path):
+        raise typer.BadParameter(f"{text} is an address; a path of this machine is needed")
+    return found
+
+
 def share(value: Any) -> str:
     """A share between 0 and 1 in two digits, without the zero before the point.
 
@@ -62,7 +77,7 @@ def say_failures(
         raise typer.Exit(SOME_FAILED if len(failures) < of else FAILED)
 
 
-def list_failures(failures: "pd.DataFrame", table: Path | None) -> None:
+def list_failures(failures: "pd.DataFrame", table: PurePath | None) -> None:
     """Name what failed on standard error and leave with exit code 3; return where all is well."""
     if failures.empty:
         return

@@ -1,6 +1,6 @@
 """Commands about corpora and their features."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,8 @@ from genrescope.cli.console import (
     TaxonomyName,
     Workers,
     list_failures,
+    local_path,
+    place,
     say,
 )
 
@@ -20,8 +22,24 @@ def index(
     format: Annotated[  # noqa: A002 (the word of the configuration)
         str, typer.Argument(help="gtzan, korean-loops, folder, feature-table or synthetic.")
     ],
-    root: Annotated[Path, typer.Argument(help="The corpus's folder, or a feature table's CSV.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The corpus table (.parquet).")],
+    root: Annotated[
+        PurePath,
+        typer.Argument(
+            parser=place,
+            metavar="ROOT",
+            help="The corpus's folder, a feature table's CSV, or the URL of either.",
+        ),
+    ],
+    out: Annotated[
+        PurePath,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=place,
+            metavar="PATH",
+            help="The corpus table (.parquet), or its URL.",
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the corpus [the file's].")] = None,
     culture: Annotated[str, typer.Option(help="Its musical culture.")] = "unknown",
     taxonomy: TaxonomyName = "meta-genre",
@@ -73,10 +91,20 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 def audit(
     tables: Annotated[
-        list[Path], typer.Argument(metavar="CORPUS...", help="Tables, from `corpus index`.")
+        list[PurePath],
+        typer.Argument(
+            parser=place, metavar="CORPUS...", help="Tables, from `corpus index`, or their URLs."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the tables of what was found.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=local_path,
+            metavar="PATH",
+            help="Folder for the tables of what was found.",
+        ),
     ] = None,
     split: Annotated[
         Path | None, typer.Option(help="A run's splits.parquet: its first split is checked too.")
@@ -98,7 +126,10 @@ def audit(
 
 
 def synth(
-    folder: Annotated[Path, typer.Argument(help="Gets western/ and korean/.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(parser=local_path, metavar="DIR", help="Gets western/ and korean/."),
+    ],
     western: Annotated[int | None, typer.Option(min=6, help="Tracks of 30 s.")] = None,
     korean: Annotated[int | None, typer.Option(min=6, help="Loops of about 3 s.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 0,
@@ -118,8 +149,22 @@ def synth(
 
 
 def features(
-    corpus: Annotated[Path, typer.Argument(help="A corpus table, from `corpus index`.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the CSV and the .npy.")],
+    corpus: Annotated[
+        PurePath,
+        typer.Argument(
+            parser=place, metavar="CORPUS", help="A corpus table, from `corpus index`, or its URL."
+        ),
+    ],
+    out: Annotated[
+        PurePath,
+        typer.Option(
+            "-o",
+            "--out",
+            parser=place,
+            metavar="PATH",
+            help="Folder or URL for the CSV and the .npy.",
+        ),
+    ],
     feature_set: FeatureSet = "paper",
     store: Store = None,
     workers: Workers = None,

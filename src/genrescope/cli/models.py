@@ -1,6 +1,6 @@
 """The command that trains one model."""
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
@@ -12,14 +12,27 @@ from genrescope.cli.console import (
     TaxonomyName,
     Workers,
     list_failures,
+    place,
     say,
     share,
 )
 
 
 def train(
-    corpus: Annotated[Path, typer.Argument(help="A corpus table, or a folder of genre folders.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to write.")],
+    corpus: Annotated[
+        PurePath,
+        typer.Argument(
+            parser=place,
+            metavar="CORPUS",
+            help="A corpus table, a folder of genre folders, or the URL of either.",
+        ),
+    ],
+    out: Annotated[
+        PurePath,
+        typer.Option(
+            "-o", "--out", parser=place, metavar="PATH", help="The bundle to write, or its URL."
+        ),
+    ],
     model: Annotated[
         str,
         typer.Option("-m", "--model", help="forest, boosting, linear, svm, ensemble or cnn."),

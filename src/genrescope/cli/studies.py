@@ -1,18 +1,21 @@
 """Commands that run a whole study."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Scheduler, Workers, list_failures, say, share
+from genrescope.cli.console import Scheduler, Workers, list_failures, place, say, share
 
 if TYPE_CHECKING:
     from genrescope.study.run import StudyResult
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/demo"),
+    out: Annotated[
+        PurePath,
+        typer.Option(parser=place, metavar="PATH", help="The run directory, a folder or a URL."),
+    ] = Path("runs/demo"),
     workers: Workers = None,
 ) -> None:
     """Run the whole study on the two built-in corpora, which are synthetic."""
@@ -25,7 +28,12 @@ def demo(
 
 def study(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
-    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME].")] = None,
+    out: Annotated[
+        PurePath | None,
+        typer.Option(
+            parser=place, metavar="PATH", help="The run directory, a folder or a URL [runs/NAME]."
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
@@ -38,7 +46,14 @@ def study(
 
 def shift(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
-    out: Annotated[Path | None, typer.Option(help="The run directory [runs/NAME-shift].")] = None,
+    out: Annotated[
+        PurePath | None,
+        typer.Option(
+            parser=place,
+            metavar="PATH",
+            help="The run directory, a folder or a URL [runs/NAME-shift].",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
     ] = False,
@@ -69,7 +84,7 @@ def shift(
 def _study(
     config: Path,
     *,
-    out: Path | None,
+    out: PurePath | None,
     fresh: bool,
     workers: int | None,
     scheduler: str | None = None,

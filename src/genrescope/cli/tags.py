@@ -29,7 +29,7 @@ def check(
     from genrescope.report.disagreements import FORMATS, render_disagreements
 
     one_of(format, FORMATS)
-    bundles, files = models_and_files(inputs)
+    bundles, files = models_and_files(inputs, addresses=False)
     if len(bundles) > 1:
         raise typer.BadParameter("tags are held against one model at a time")
     found = check_tags(bundles[0], files, workers=workers)
@@ -64,10 +64,10 @@ def write(
             raise typer.BadParameter("--genre asks no model: it takes none of the other choices")
         if not genre.strip():
             raise typer.BadParameter("the genre is empty")
-        files = list_sounds(inputs)
+        files = list_sounds(inputs, addresses=False)
         _tell(write_given(files, [genre], write=really), of=len(files), written=really)
         return
-    bundles, files = models_and_files(inputs)
+    bundles, files = models_and_files(inputs, addresses=False)
     if len(bundles) > 1:
         raise typer.BadParameter("tags are written by one model at a time")
     outcomes = write_heard(
@@ -92,7 +92,7 @@ def restore(
     from genrescope.collection.listing import list_sounds
     from genrescope.collection.tag_writing import restore_kept
 
-    files = list_sounds(inputs)
+    files = list_sounds(inputs, addresses=False)
     _tell(restore_kept(files, write=really), of=len(files), written=really)
 
 

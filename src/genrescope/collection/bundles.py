@@ -1,13 +1,17 @@
 """Which models answer where none is named."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from genrescope.corpora.table import AUDIO_SUFFIXES
 from genrescope.errors import ConfigError
-from genrescope.models.bundle_info import DESCRIPTION, read_info
+from genrescope.models.bundle_info import DESCRIPTION
+from genrescope.models.bundle_place import read_description
+from genrescope.remote import UrlPath, exists, is_url, place_of
 
 VARIABLE = "GENRESCOPE_BUNDLES"
 DEMO = Path("runs/demo/models")
@@ -17,16 +21,21 @@ REPORT = "report.html"
 
 def is_bundle(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a folder that says it is a bundle."""
+    if is_url(path):
+        # Nothing is asked about what can only be a sound.
+        return UrlPath(path).suffix.lower() not in AUDIO_SUFFIXES and exists(
+            UrlPath(path) / DESCRIPTION
+        )
     # Whatever it is, a link or a pipe: whether it may be read is checked where it is.
     return os.path.lexists(Path(path) / DESCRIPTION)
 
 
-def default_bundles() -> list[Path]:
+def default_bundles() -> list[Path | UrlPath]:
     """The models that answer where none is named.
 
     Returns
     -------
-    list of pathlib.Path
+    list of pathlib.Path or UrlPath
         What the environment variable `GENRESCOPE_BUNDLES` lists, as `PATH` lists folders; else what
         `genrescope demo` left in this folder, trained on both of its corpora.
 
@@ -37,8 +46,10 @@ def default_bundles() -> list[Path]:
     """
     named = os.environ.get(VARIABLE, "")
     if named:
-        return [Path(part).expanduser() for part in named.split(os.pathsep) if part]
-    found = sorted(path for path in DEMO.glob(f"*/{DEMO_SOURCE}") if is_bundle(path))
+        return [_place(part) for part in _parts(named) if part]
+    found: list[Path | UrlPath] = sorted(
+        path for path in DEMO.glob(f"*/{DEMO_SOURCE}") if is_bundle(path)
+    )
     if not found:
         raise ConfigError(
             f"no model is named, {VARIABLE} is not set, and there is none in {DEMO}; train one "
@@ -47,20 +58,30 @@ def default_bundles() -> list[Path]:
     return found
 
 
+def _parts(named: str) -> list[str]:
+    """The entries of a list like `PATH`, whose separator also stands in URLs."""
+    return re.split(rf"{os.pathsep}(?!//)", named)
+
+
+def _place(named: str) -> Path | UrlPath:
+    place = place_of(named)
+    return place if isinstance(place, UrlPath) else place.expanduser()
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The models that answer, and what they are asked about.
 
     Attributes
     ----------
-    bundles : list of pathlib.Path
+    bundles : list of pathlib.Path or UrlPath
     sounds : list of str
         The other arguments.
     note : str
         Which model answers and what it was trained on, where none was named; else empty.
     """
 
-    bundles: list[Path]
+    bundles: list[Path | UrlPath]
     sounds: list[str]
     note: str = ""
 
@@ -85,7 +106,7 @@ def choose_bundles(arguments: Sequence[str]) -> Chosen:
     count = next((n for n, one in enumerate(arguments) if not is_bundle(one)), len(arguments))
     sounds = list(arguments[count:])
     if count:
-        return Chosen([Path(one) for one in arguments[:count]], sounds)
+        return Chosen([place_of(one) for one in arguments[:count]], sounds)
     try:
         folder = default_bundles()[0]
     except ConfigError as error:
@@ -102,7 +123,7 @@ def describe(folder: str | os.PathLike[str]) -> str:
     BundleError
         Where the folder is no bundle, or a damaged one.
     """
-    info = read_info(Path(folder))
+    info = read_description(folder).info
     names = " and ".join(str(corpus.get("name", "?")) for corpus in info.corpora)
     text = f"{folder} answers ({info.kind}, trained on {names or 'it does not say what'})"
     if any(corpus.get("synthetic") for corpus in info.corpora):
@@ -113,7 +134,7 @@ def describe(folder: str | os.PathLike[str]) -> str:
     return text
 
 
-def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
+def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path | UrlPath]:
     """A short name for each bundle: its folder's, with parents where others are called the same.
 
     Parameters
@@ -123,7 +144,7 @@ def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
 
     Returns
     -------
-    dict of str to pathlib.Path
+    dict of str to pathlib.Path or UrlPath
         In the order given.
 
     Examples
@@ -131,7 +152,8 @@ def name_bundles(folders: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
     >>> list(name_bundles(["demo/forest/western", "demo/linear/western", "my-genres"]))
     ['forest/western', 'linear/western', 'my-genres']
     """
-    paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
+    places = (place_of(folder) for folder in folders)
+    paths = list(dict.fromkeys(p if isinstance(p, UrlPath) else p.resolve() for p in places))
     depths = dict.fromkeys(paths, 1)
     while True:
         names = {path: "/".join(path.parts[-depth:]) for path, depth in depths.items()}
@@ -169,7 +191,7 @@ def find_report(
         if not (run / REPORT).is_file():
             raise ConfigError(f"holds no {REPORT}; name a run directory of a study", path=run)
         return run / REPORT
-    paths = [Path(folder).absolute() for folder in bundles]
+    paths = [Path(folder).absolute() for folder in bundles if not is_url(folder)]
     runs = {path.parents[2] for path in paths if path.parents[1].name == "models"}
     found = [folder / REPORT for folder in sorted(runs) if (folder / REPORT).is_file()]
     return found[0] if len(found) == 1 else None

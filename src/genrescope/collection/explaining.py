@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genrescope.errors import GenrescopeError, OutputError
+from genrescope.errors import GenrescopeError, OutputError, RemoteError
 from genrescope.explanations.explainer import MOMENTS, Explainer
 from genrescope.explanations.words import load_language
 from genrescope.files import content_digest
 from genrescope.progress import progress
+from genrescope.remote import UrlPath
 from genrescope.report.explained import write_explanation
 from genrescope.study.steps import Ledger
 
@@ -23,7 +24,7 @@ class ExplainedFile:
     ----------
     path : str
         The recording.
-    page : pathlib.Path
+    page : pathlib.Path or UrlPath
         The HTML page; its pictures, sounds and numbers also lie in the folder of the same name.
     genre : str
         The genre the recording was heard as.
@@ -34,16 +35,16 @@ class ExplainedFile:
     """
 
     path: str
-    page: Path
+    page: Path | UrlPath
     genre: str
     probability: float
     sentences: list[str]
 
 
 def explain_files(
-    bundle: Path,
+    bundle: str | os.PathLike[str],
     paths: Sequence[str | os.PathLike[str]],
-    out: Path,
+    out: str | os.PathLike[str],
     *,
     target: str | None = None,
     against: str | None = None,
@@ -58,11 +59,11 @@ def explain_files(
 
     Parameters
     ----------
-    bundle : pathlib.Path
+    bundle : path-like
         A trained model.
     paths : sequence of path-like
-    out : pathlib.Path
-        Gets a page and a folder for each recording.
+    out : path-like
+        A folder or a URL; gets a page and a folder for each recording.
     target : str, optional
         The genre to ask about; that of each recording where not given.
     against : str, optional
@@ -105,8 +106,9 @@ def explain_files(
                     beside=beside,
                     moments=moments,
                 )
+                folder = ledger.folder
                 write_explanation(
-                    found, out / name, out / f"{name}.html", info=info, language=language
+                    found, folder / name, folder / f"{name}.html", info=info, language=language
                 )
                 return {
                     "genre": found.prediction.genre,
@@ -121,11 +123,12 @@ def explain_files(
                 "question": question,
                 "language": language,
             }
-            outputs = [out / f"{name}.html", out / name]
+            outputs = [ledger.folder / f"{name}.html", ledger.folder / name]
+            page = ledger.address / f"{name}.html"
             try:
                 said = ledger.run(f"explain {name}", inputs, outputs, explain)
-                yield ExplainedFile(os.fspath(path), outputs[0], **said)
-            except OutputError:
+                yield ExplainedFile(os.fspath(path), page, **said)
+            except (OutputError, RemoteError):
                 raise
             except GenrescopeError as error:
                 yield error

@@ -1,6 +1,7 @@
 """Work finished on the way to a file, kept beside it, so that a killed run goes on."""
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Collection
@@ -9,17 +10,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from genrescope.errors import OutputError
-from genrescope.files import output_errors
+from genrescope.files import cannot_lock, output_errors
 
 KEY_LENGTH = 64  # a SHA-256 in hexadecimal
-LINE = b"%s %s\n"
+PIECE_AT = 2 * (KEY_LENGTH + 1)
+LINE = b"%s %s %s\n"  # key, digest of the piece, piece
 
 
 class Journal:
     """Finished pieces of a file that is not finished, each under a key that says what it is of.
 
-    A line holds a key and the piece as JSON. A line is written in one go; one that breaks off was
-    being written when the run was killed, and is dropped. While the journal is open no other
+    A line holds a key and the piece as JSON, a digest between them. A line is written in one go; one
+    that breaks off was being written when the run was killed, and is dropped, and so is one that is
+    damaged, with those behind it. While the journal is open no other
     process can open it.
 
     Parameters
@@ -61,8 +64,11 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # A run that has just finished may have removed the file between the two calls.
             alone = os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
-        except OSError:
+        except (BlockingIOError, FileNotFoundError):
             alone = False
+        except OSError as error:
+            self._file.close()
+            raise cannot_lock(self._out, error) from error
         if not alone:
             self._file.close()
             raise OutputError(
@@ -118,7 +124,8 @@ class Journal:
         OutputError
             Where it cannot be written.
         """
-        line = LINE % (key.encode(), json.dumps(piece).encode())
+        content = json.dumps(piece).encode()
+        line = LINE % (key.encode(), _digest(key, content), content)
         with output_errors(self._out):
             start = self._file.seek(0, os.SEEK_END)
             left = memoryview(line)
@@ -137,7 +144,7 @@ class Journal:
         start, length = self._places[key]
         with output_errors(self._out):
             self._file.seek(start)
-            return json.loads(self._file.read(length)[KEY_LENGTH:])
+            return json.loads(self._file.read(length)[PIECE_AT:])
 
     def remove(self) -> None:
         """Forget everything, once the file is in place."""
@@ -145,9 +152,14 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
+def _digest(key: str, piece: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + piece).hexdigest().encode()
+
+
 def _whole(line: bytes) -> bool:
     try:
-        json.loads(line[KEY_LENGTH:])
-    except ValueError:
+        key = line[:KEY_LENGTH].decode("ascii")
+    except UnicodeDecodeError:
         return False
-    return line.endswith(b"\n")
+    piece = line[PIECE_AT:-1]
+    return line == LINE % (key.encode(), _digest(key, piece), piece)

@@ -12,18 +12,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genrescope.collection.bundles import is_bundle
-from genrescope.corpora.table import AUDIO_SUFFIXES, Failure, walk_files
-from genrescope.errors import AudioError, CorpusError
+from genrescope.corpora.table import AUDIO_SUFFIXES, Failure
+from genrescope.corpora.tree import open_tree
+from genrescope.errors import AudioError, CorpusError, RemoteError
+from genrescope.remote import UrlPath, exists, is_url, read_file
 
 STANDARD_INPUT = "-"
 PLAYLISTS = (".m3u", ".m3u8")
+WEB = ("http://", "https://")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 Listed = str | AudioError
 
 
 def list_sounds(
-    named: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO | None = None
+    named: Iterable[str | os.PathLike[str]],
+    *,
+    stdin: BinaryIO | None = None,
+    addresses: bool = True,
 ) -> list[Listed]:
     """List the sound files that are named, one way or another.
 
@@ -36,15 +42,20 @@ def list_sounds(
         - a pattern with `*`, `?` or `[...]`, `**` for folders at any depth: what it matches, files
           by their suffix and folders as above. A file of that very name comes first;
         - a playlist (`.m3u`, `.m3u8`): its entries, relative to the playlist;
-        - `-`: a list on standard input of any of these, one a line or ended by NUL each.
+        - `-`: a list on standard input of any of these, one a line or ended by NUL each;
+        - the URL of a file, a folder, a pattern or a playlist, as above. Behind `http://` and
+          `https://` there are files only. What a playlist names must lie where the playlist does:
+          addresses in it are failures.
     stdin : binary file, optional
         In place of the standard input.
+    addresses : bool
+        Whether URLs are meant; else each is a failure.
 
     Returns
     -------
     list of str or AudioError
-        Paths in the order in which they are named first; where something gives no sound, why.
-        Whether a file exists and can be read shows when it is read. A sound reached by several
+        Paths and URLs in the order in which they are named first; where something gives no sound,
+        why. Whether a file exists and can be read shows when it is read. A sound reached by several
         names or links is listed once.
 
     Examples
@@ -55,13 +66,20 @@ def list_sounds(
     ...     (folder / name).touch()
     >>> [Path(path).name for path in list_sounds([folder / "b.mp3", folder])]
     ['b.mp3', 'a.flac']
-    >>> list_sounds(["https://example.org/a.mp3"])[0].kind
-    'url'
+    >>> list_sounds(["s3://bucket/a.mp3"])
+    ['s3://bucket/a.mp3']
+
+    Raises
+    ------
+    RemoteError
+        Where a server cannot be reached.
     """
     found: dict[str, Listed] = {}
     for one in named:
         text = os.fspath(one)
         listed = _standard_input(stdin) if text == STANDARD_INPUT else _expand(text)
+        if not addresses:
+            listed = (_local_only(sound) for sound in listed)
         for sound in listed:
             found.setdefault(_identity(sound), sound)
     return list(found.values())
@@ -70,6 +88,8 @@ def list_sounds(
 def _identity(sound: Listed) -> str:
     if isinstance(sound, AudioError):
         return f"\0{sound}"  # NUL is in no path: an error stands beside the path it is about
+    if is_url(sound):
+        return sound
     try:
         return os.path.realpath(sound, strict=True)
     except OSError:  # two links that lead to nothing are two failures
@@ -80,9 +100,10 @@ def _expand(named: str) -> Iterator[Listed]:
     if "\0" in named:
         yield AudioError("this is no name of a file: it holds a NUL", path=repr(named))
         return
-    if URL.match(named):
-        yield _address(named)
+    if is_url(named):
+        yield from _behind(UrlPath(named), named)
         return
+    named = named.removeprefix("file://")
     path = named if os.path.lexists(named) else os.path.expanduser(named)  # noqa: PTH111 (as named)
     if os.path.isdir(path):  # noqa: PTH112 (a name may be too long for a file)
         yield from _folder(path)
@@ -95,11 +116,35 @@ def _expand(named: str) -> Iterator[Listed]:
 
 
 def _address(named: str) -> AudioError:
-    return AudioError(
-        "this is an address, and nothing is fetched from a network; download it first",
-        path=named,
-        kind="url",
+    reason = "a playlist leads here; it may only name what lies where it lies itself"
+    return AudioError(reason, path=named, kind="url")
+
+
+def _local_only(sound: Listed) -> Listed:
+    if isinstance(sound, AudioError) or not is_url(sound):
+        return sound
+    reason = (
+        "this is an address, and only files of this machine can be used here: download it first"
     )
+    return AudioError(reason, path=sound, kind="url")
+
+
+def _behind(url: UrlPath, named: str) -> Iterator[Listed]:
+    """Sounds behind a URL: a file, all below a folder, what matches a pattern, a playlist's."""
+    if named.startswith(WEB):
+        yield named  # a query looks like a pattern, and there are no folders
+    elif glob.has_magic(named):
+        fixed = list(takewhile(lambda part: not glob.has_magic(part), url.parts))
+        below = _sounds_below(UrlPath(*fixed), url.parts[len(fixed) :])
+        yield from _or_nothing(below, named, "no sound file matches this pattern")
+    elif url.suffix.lower() in AUDIO_SUFFIXES:
+        yield str(url)  # nothing is asked: whether it exists shows when it is read
+    elif url.suffix.lower() in PLAYLISTS:
+        yield from _playlist(url)
+    elif exists(url):
+        yield str(url)
+    else:
+        yield from _or_nothing(_sounds_below(url), url, "the folder holds no sound file")
 
 
 def _folder(path: str) -> Iterator[Listed]:
@@ -110,11 +155,11 @@ def _folder(path: str) -> Iterator[Listed]:
     yield from _or_nothing(_sounds_below(Path(path)), path, "the folder holds no sound file")
 
 
-def _sounds_below(root: Path, pattern: Sequence[str] = ("**",)) -> Iterator[Listed]:
+def _sounds_below(root: Path | UrlPath, pattern: Sequence[str] = ("**",)) -> Iterator[Listed]:
     """Sound files below a folder that match a pattern, or lie in a folder that does."""
     failures: list[Failure] = []
     try:
-        for path in walk_files(root, failures=failures):
+        for path in open_tree(root).walk(root, failures=failures):
             if path.suffix.lower() not in AUDIO_SUFFIXES:
                 continue
             parts = path.relative_to(root).parts
@@ -156,9 +201,14 @@ def _matching(pattern: str) -> Iterator[Listed]:
             yield found
 
 
-def _playlist(playlist: Path) -> Iterator[Listed]:
+def _playlist(playlist: Path | UrlPath) -> Iterator[Listed]:
     try:
-        content = playlist.read_bytes().removeprefix(codecs.BOM_UTF8)
+        content = read_file(playlist).removeprefix(codecs.BOM_UTF8)
+    except RemoteError as error:
+        if error.kind == "unreachable":
+            raise
+        yield AudioError(f"the playlist cannot be read ({error.reason})", path=playlist)
+        return
     except OSError as error:
         reason = f"the playlist cannot be read ({(error.strerror or str(error)).lower()})"
         yield AudioError(reason, path=playlist)
@@ -167,7 +217,7 @@ def _playlist(playlist: Path) -> Iterator[Listed]:
     yield from _or_nothing(entries, playlist, "the playlist names no sound file")
 
 
-def _entries(content: bytes, playlist: Path) -> Iterator[Listed]:
+def _entries(content: bytes, playlist: Path | UrlPath) -> Iterator[Listed]:
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -185,8 +235,11 @@ def _entries(content: bytes, playlist: Path) -> Iterator[Listed]:
             yield _address(entry)
             continue
         path = playlist.parent / entry
-        if "\\" in entry and not os.path.lexists(path):
+        if "\\" in entry and (is_url(path) or not os.path.lexists(path)):
             path = playlist.parent / entry.replace("\\", "/")  # written on Windows
+        if is_url(playlist) and not is_url(path):
+            yield _address(entry)  # of whoever reads the playlist, not of who wrote it
+            continue
         yield str(path)
 
 

@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +13,7 @@ from genrescope.collection.bundles import name_bundles
 from genrescope.collection.elsewhere import ask_elsewhere
 from genrescope.collection.listing import Listed
 from genrescope.errors import AudioError, BundleError, GenrescopeError
-from genrescope.files import sha256_file
-from genrescope.models.bundle_info import DESCRIPTION, BundleInfo, read_info
+from genrescope.models.bundle_place import read_description
 from genrescope.models.doubt import COVERAGE
 from genrescope.models.inputs import Need, SoundInputs, inputs_from_file
 from genrescope.models.predictor import FilePrediction, Predictor
@@ -94,7 +92,7 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
     Parameters
     ----------
     folders : iterable of path-like
-        Bundles; one that is named twice counts once.
+        Bundles, or their URLs; one that is named twice counts once.
 
     Returns
     -------
@@ -108,10 +106,9 @@ def name_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[tuple[Model,
         Where one is no bundle.
     """
     named = name_bundles(folders)
-    infos: list[BundleInfo] = [read_info(path) for path in named.values()]
-    models = tuple(
-        Model(str(path), name, sha256_file(path / DESCRIPTION)) for name, path in named.items()
-    )
+    described = {name: read_description(path) for name, path in named.items()}
+    infos = [one.info for one in described.values()]
+    models = tuple(Model(str(path), name, described[name].digest) for name, path in named.items())
     return models, list(dict.fromkeys(genre for info in infos for genre in info.genres))
 
 
@@ -207,7 +204,7 @@ def _died(single: Shard, workers: Workers) -> list[Outcome]:  # noqa: ARG001 (no
 @functools.cache
 def _loaded(model: Model, coverage: float) -> Predictor:
     predictor = Predictor.load(model.folder, coverage=coverage)
-    if sha256_file(Path(model.folder) / DESCRIPTION) != model.digest:
+    if read_description(model.folder).digest != model.digest:
         raise BundleError("the model was replaced while files were read", path=model.folder)
     estimator = predictor.bundle.model
     if "n_jobs" in estimator.get_params():

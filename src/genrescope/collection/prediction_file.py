@@ -22,10 +22,11 @@ from genrescope.collection.predicting import (
     predict_shards,
 )
 from genrescope.corpora.table import FAILURE_COLUMNS
-from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError
-from genrescope.files import atomic_path, output_errors, sha256_json
+from genrescope.errors import AudioError, ConfigError, GenrescopeError, OutputError, RemoteError
+from genrescope.files import atomic_path, output_errors, sha256_json, sweep_beside
 from genrescope.parallel import Workers
 from genrescope.progress import progress
+from genrescope.remote import content_identity, is_url, look_up
 from genrescope.report.answers import Answer
 from genrescope.report.layouts import Layout, create_layout, encodable
 
@@ -109,6 +110,8 @@ def write_predictions(
         timeline=wanted.timeline,
     )
     with Journal(out) as journal:
+        for path in (out, written.failures_file):
+            sweep_beside(path)
         kept = _present(out, layout, models, exists)
         files = [
             file
@@ -116,6 +119,7 @@ def write_predictions(
             if isinstance(file, AudioError) or encodable(file) not in kept
         ]
         written.kept = len(kept)
+        look_up([file for file in files if isinstance(file, str)])
         shards = {_key(shard): shard for shard in cut_shards(models, files, wanted)}
         journal.recover(shards)
         missing = {key: shard for key, shard in shards.items() if key not in journal}
@@ -159,6 +163,13 @@ def _key(shard: Shard) -> str:
 def _fingerprint(file: Listed) -> list[Any]:
     if isinstance(file, AudioError):
         return [file.path, file.reason, file.kind]
+    if is_url(file):
+        try:
+            return [file, content_identity(file)]
+        except RemoteError as error:
+            if error.kind == "unreachable":
+                raise
+            return [file]
     try:
         status = os.stat(file)  # noqa: PTH116 (of 50,000 files)
     except OSError:

@@ -1,9 +1,9 @@
 """Genre tags held against what a model hears."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from genrescope.collection.predicting import name_models, predict_files
 from genrescope.collection.tag_genres import TagGenres
 from genrescope.errors import GenrescopeError
 from genrescope.evaluation.counts import bootstrap, group_counts, metrics_of, percentile_interval
-from genrescope.models.bundle_info import read_info
+from genrescope.models.bundle_place import read_description
 from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
@@ -137,7 +137,9 @@ def read_all_tags(
             yield error
 
 
-def check_tags(bundle: Path, files: Sequence[Listed], *, workers: Workers = None) -> TagCheck:
+def check_tags(
+    bundle: str | os.PathLike[str], files: Sequence[Listed], *, workers: Workers = None
+) -> TagCheck:
     """Compare the genre tags of sound files with what a model hears.
 
     A disagreement is a lead and not a verdict: the model errs, and a tag can say what no sound
@@ -162,7 +164,7 @@ def check_tags(bundle: Path, files: Sequence[Listed], *, workers: Workers = None
         Where the model cannot be loaded.
     """
     models, _ = name_models([bundle])
-    genres = TagGenres(read_info(bundle))
+    genres = TagGenres(read_description(bundle).info)
     tagged: dict[str, Tags] = {}
     check = TagCheck(pd.DataFrame(), [], {}, [])
     for found in read_all_tags(files):

@@ -1,9 +1,9 @@
 """Genres written into the tags of many files, and put back; dry unless told otherwise."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from genrescope.audio.tags import Tags, restore_genres, write_genres
 from genrescope.collection.listing import Listed
@@ -11,7 +11,7 @@ from genrescope.collection.predicting import name_models, predict_files
 from genrescope.collection.tag_checking import read_all_tags
 from genrescope.collection.tag_genres import TagGenres
 from genrescope.errors import GenrescopeError
-from genrescope.models.bundle_info import read_info
+from genrescope.models.bundle_place import read_description
 from genrescope.parallel import Workers
 from genrescope.progress import progress
 from genrescope.report.answers import Answer
@@ -45,7 +45,7 @@ Outcome = TagChange | GenrescopeError
 
 
 def write_heard(
-    bundle: Path,
+    bundle: str | os.PathLike[str],
     files: Sequence[Listed],
     *,
     write: bool = False,
@@ -84,7 +84,7 @@ def write_heard(
         Where the model cannot be loaded.
     """
     models, _ = name_models([bundle])
-    genres = TagGenres(read_info(bundle))
+    genres = TagGenres(read_description(bundle).info)
     asked: dict[str, tuple[str, ...]] = {}
     for found in read_all_tags(files):
         if isinstance(found, GenrescopeError):

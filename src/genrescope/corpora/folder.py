@@ -60,8 +60,8 @@ def index_folder(
     Parameters
     ----------
     root : path
-        A folder or a `UrlPath`. Holds a folder per label; files lie at any depth below. Files that are not audio by
-        their suffix are passed over.
+        A folder or a `UrlPath`. Holds a folder per label; files lie at any depth below. Files
+        that are not audio by their suffix are passed over.
     name, culture : str
         As in `index_corpus`.
     taxonomy : Taxonomy

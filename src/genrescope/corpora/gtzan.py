@@ -73,8 +73,8 @@ def index_gtzan(
     Parameters
     ----------
     root : path
-        A folder or a `UrlPath`: the folder of genre folders, a folder above it, or one genre folder; files in any format
-        the decoder reads.
+        A folder or a `UrlPath`: the folder of genre folders, a folder above it, or one genre
+        folder; files in any format the decoder reads.
     name, culture : str
         As in `index_corpus`.
     taxonomy : Taxonomy

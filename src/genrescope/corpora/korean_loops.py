@@ -91,7 +91,8 @@ def index_korean_loops(
     Parameters
     ----------
     root : path
-        A folder or a `UrlPath`; files at any depth, in one folder or in parallel trees, Korean names included.
+        A folder or a `UrlPath`; files at any depth, in one folder or in parallel trees, Korean
+        names included.
     name, culture : str
         As in `index_corpus`.
     taxonomy : Taxonomy

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -82,7 +81,7 @@ class Explainer:
         self.bundle = bundle
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Load a bundle to explain with.
 
         Raises

@@ -1,5 +1,6 @@
 """Features of whole corpora: what the store has is taken from it, the rest is extracted into it."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -16,14 +17,14 @@ import pandas as pd
 from genrescope.audio.alteration import Alteration
 from genrescope.audio.fit import load_clip
 from genrescope.corpora.corpus import Corpus
-from genrescope.errors import AudioError, CorpusError
+from genrescope.errors import AudioError, CorpusError, OutputError
 from genrescope.features.log_mels import LogMels
 from genrescope.features.making import make_shards
 from genrescope.features.place import Place
 from genrescope.features.shards import Shard, ShardClip
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
-from genrescope.files import UNREADABLE, atomic_path, content_digest, write_csv
+from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside, write_csv
 from genrescope.parallel import Workers, cpu_count
 from genrescope.progress import progress
 from genrescope.remote import is_url, look_up
@@ -127,8 +128,11 @@ def extract_corpus(
     with found.place.in_use():
         shards = _plan(found, clips, log_mels=log_mels)
         extracted = sum(len(shard.clips) for shard in shards)
+        if clips:
+            # A store that can only be read need not say what it is.
+            with contextlib.suppress(*(() if shards else (OutputError,))):
+                found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
         if shards:
-            found.describe(["vectors", "log_mels"] if log_mels else ["vectors"])
             with progress(extracted, f"features of {corpus.name}") as bar:
                 make_shards(found.place, shards, workers=workers, on_clips=bar.advance)
         return _assemble(found, corpus, clips, log_mels=log_mels, extracted=extracted)
@@ -161,6 +165,7 @@ def export(
     """
     about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
     table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
+    sweep_beside(csv_path)
     write_csv(csv_path, table)
     if npy_path is None or features.log_mels is None:
         return
@@ -169,6 +174,7 @@ def export(
         "fortran_order": False,
         "shape": features.log_mels.shape,
     }
+    sweep_beside(npy_path)
     # Not through a writable memory map: a full disk would end the process instead of an error.
     with atomic_path(npy_path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

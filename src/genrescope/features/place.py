@@ -1,12 +1,15 @@
 """Where a feature store lies: a folder of this machine, or any URL that fsspec knows."""
 
 import contextlib
+import errno
+import fcntl
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from genrescope.errors import RemoteError
-from genrescope.files import output_errors, sha256_json, sweep, write_bytes
+from genrescope.files import output_errors, read_again, sha256_json, sweep, write_bytes
 from genrescope.remote import (
     UrlPath,
     download_file,
@@ -18,6 +21,7 @@ from genrescope.remote import (
 from genrescope.scratch import process_folder
 
 LOCK = ".lock"
+READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Place:
@@ -51,8 +55,9 @@ class Place:
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; none where there is no such folder."""
         if self.local is not None:
-            with contextlib.suppress(FileNotFoundError), os.scandir(self.local / folder) as entries:
-                return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            with contextlib.suppress(FileNotFoundError):
+                found = read_again(functools.partial(os.listdir, self.local / folder))
+                return sorted(name for name in found if not name.startswith("."))
             return []
         found = find_files(f"{self.url}/{folder}", below=False)
         # What ends so is being written, where the server has no better way.
@@ -106,31 +111,43 @@ class Place:
     def remove(self, name: str) -> None:
         """Remove a file and its copy, where they are there."""
         if self.local is not None:
-            (self.local / name).unlink(missing_ok=True)
+            # Where nothing can be written, or a folder is in the way, writing it anew will say so.
+            with contextlib.suppress(OSError):
+                (self.local / name).unlink(missing_ok=True)
             return
         self._copy(name).unlink(missing_ok=True)
         remove_file(self._address(name))
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Say that this process writes here; leftovers of killed ones go where no other does.
+        """Say that this process may write here; leftovers of killed ones go where no other does.
+
+        A folder that can only be read is left as it is.
 
         Raises
         ------
         OutputError
-            Where the folder cannot be made.
+            Where there is no folder and none can be made.
         """
-        if self.local is None:
+        with contextlib.ExitStack() as stack:
+            if self.local is not None:
+                with output_errors(self.local):
+                    self._lock(stack)
             yield
-            return
-        import fcntl
 
-        with output_errors(self.local):
+    def _lock(self, stack: contextlib.ExitStack) -> None:
+        assert self.local is not None
+        try:
             self.local.mkdir(parents=True, exist_ok=True)
-            lock = (self.local / LOCK).open("w")
-        with lock:
+            # Open for reading too: over NFS, a shared lock needs that.
+            lock = stack.enter_context((self.local / LOCK).open("a+"))
+        except OSError as error:
+            if error.errno in READ_ONLY and self.local.is_dir():
+                return
+            raise
+        # Without locks nobody knows who else is at work, and nothing is swept.
+        with contextlib.suppress(OSError):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 sweep(self.local)
             fcntl.flock(lock, fcntl.LOCK_SH)
-            yield

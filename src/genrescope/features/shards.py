@@ -22,13 +22,15 @@ from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
 from genrescope.features.vector import Features, extract, feature_names
-from genrescope.files import UNREADABLE, content_digest, sha256_file
+from genrescope.files import UNREADABLE, content_digest, read_again, sha256_file
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
 METADATA = b"genrescope"
 CLIP_COLUMNS = ("clip", "audio_sha256", "start_s", "duration_s", "failure_kind", "failure_reason")
 ROW, ARRAY = "row", "array"
+# No other error says that a file is not what it was: a disk or a server may have failed.
+ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class DamagedShardError(Exception):
@@ -243,27 +245,33 @@ def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     DamagedShardError
         Where the file is not what was written.
     """
-    checked(place, name)
-    table = pq.read_table(place.path(name))
+    try:
+        content = read_again(lambda: place.path(name).read_bytes())
+    except ABSENT as error:
+        raise DamagedShardError(name) from error
+    if hashlib.sha256(content).hexdigest() != PurePosixPath(name).stem:
+        raise DamagedShardError(name)
+    table = pq.read_table(pa.BufferReader(content))
     about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
     return table.to_pandas(), about
 
 
-def checked(place: Place, name: str) -> str:
-    """Check that a file of the store has the content its name says; the name.
+def checked(place: Place, name: str) -> bool:
+    """Whether a file of the store is there, having checked its digest.
 
     Raises
     ------
     DamagedShardError
-        Where it has not, or is not there.
+        Where it has another content than its name says.
     """
     try:
-        whole = sha256_file(place.path(name)) == PurePosixPath(name).stem
-    except OSError:
-        whole = False
-    if not whole:
-        raise DamagedShardError(name)
-    return name
+        if sha256_file(place.path(name)) != PurePosixPath(name).stem:
+            raise DamagedShardError(name)
+    except FileNotFoundError:
+        return False
+    except ABSENT as error:
+        raise DamagedShardError(name) from error
+    return True
 
 
 def read_log_mels(place: Place, name: str) -> Floats:

@@ -44,8 +44,8 @@ settings, which stand in its `settings.json`. Each file is named by the SHA-256 
   log-mel spectrogram is (mel band, time; dB). The array's name stands in the schema's metadata,
   under `genrescope`.
 
-`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL it is the SHA-256
-of `[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
+`audio_sha256` is that of the sound file's bytes; of a file that was read from a URL, that of
+`[size, "<field> <value>"]` in JSON: what its server said of the content (an ETag, a checksum).
 
 `clip` is the SHA-256 of `<audio_sha256>:<start_s>:<duration_s>`, or of that with `:<alteration>`
 behind it, a JSON object, where the sound was altered first. Clips that could not be used have a
@@ -103,13 +103,17 @@ class FeatureStore:
 
     def describe(self, kinds: Iterable[Kind]) -> None:
         """Write what the store and the folders of these kinds are, where it is not said yet."""
-        if README not in self.place.names(""):
-            self.place.write(README, ABOUT.encode())
+        wanted = {README: ABOUT}
         for kind in kinds:
-            folder = self.folders[kind]
-            if SETTINGS not in self.place.names(folder):
-                text = json.dumps(self.settings[kind], indent=2) + "\n"
-                self.place.write(f"{folder}/{SETTINGS}", text.encode())
+            text = json.dumps(self.settings[kind], indent=2) + "\n"
+            wanted[f"{self.folders[kind]}/{SETTINGS}"] = text
+        for name, text in wanted.items():
+            try:
+                said = self.place.path(name).read_bytes()
+            except OSError:
+                said = b""
+            if said != text.encode():
+                self.place.write(name, text.encode())
 
     def vectors(self) -> pd.DataFrame:
         """Everything known of feature vectors under these settings.
@@ -165,8 +169,13 @@ class FeatureStore:
     def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
             table, about = read_table(self.place, name)
-            if ARRAY in about:
-                checked(self.place, str(about[ARRAY]))
+            if ARRAY in about and not checked(self.place, str(about[ARRAY])):
+                # Over a network, what another machine wrote first may show last: nothing is removed.
+                print(
+                    f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
+                    file=sys.stderr,
+                )
+                return None
         except DamagedShardError as error:
             print(
                 f"{self.place.url}/{error}: damaged or cut short; its clips are extracted again",

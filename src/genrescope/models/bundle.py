@@ -9,6 +9,7 @@ did on recordings kept aside. Nothing in it is unpickled or run.
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genrescope.errors import BundleError, ConfigError
-from genrescope.files import PARTIAL, output_errors, sha256_file, write_json, write_text
+from genrescope.files import PARTIAL, exchange, output_errors, sha256_file, write_json, write_text
 from genrescope.models import create_model, model_class
 from genrescope.models.bundle_evidence import (
     EVIDENCE,
@@ -37,6 +38,7 @@ from genrescope.models.bundle_info import (
     reading,
     without_machine,
 )
+from genrescope.models.bundle_place import bundle_at_hand
 from genrescope.models.doubt import Calibration
 from genrescope.models.estimator import GenreClassifier
 from genrescope.models.statistics import FeatureStatistics
@@ -179,13 +181,16 @@ def check_replaceable(folder: Path) -> None:
 
 
 def put_in_place(partial: Path, folder: Path) -> None:
-    """Rename a finished bundle to where it shall be, in place of an older one."""
-    # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
+    """Put a finished bundle where it shall be; what it takes the place of is removed."""
     replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
-        folder.rename(replaced)
-    partial.rename(folder)
+    if folder.exists() and exchange(partial, folder):
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        # A folder cannot be renamed onto a full one, so the old bundle steps aside first.
+        shutil.rmtree(replaced, ignore_errors=True)
+        if folder.exists():
+            folder.rename(replaced)
+        partial.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
@@ -256,7 +261,7 @@ def _versions() -> dict[str, str]:
     }
 
 
-def load_bundle(folder: str | Path) -> Bundle:
+def load_bundle(folder: str | os.PathLike[str]) -> Bundle:
     """Load a trained model, having checked that nothing in it is altered or unsafe.
 
     Digests show accidents; against someone who computes them anew, the structure of the weights
@@ -265,6 +270,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     Parameters
     ----------
     folder : path-like
+        A bundle, or its URL.
 
     Returns
     -------
@@ -276,8 +282,14 @@ def load_bundle(folder: str | Path) -> Bundle:
         Where it is no bundle, is from a newer format, damaged, altered or unsafe.
     ConfigError
         Where a library it needs is not installed.
+    RemoteError
+        Where a URL cannot be reached.
     """
-    folder = Path(folder)
+    with bundle_at_hand(folder) as here:
+        return _load(here)
+
+
+def _load(folder: Path) -> Bundle:
     info = read_info(folder)
     try:
         expected = {*create_model(info.kind, **info.params).weights_files, CARD}

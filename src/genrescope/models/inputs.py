@@ -98,8 +98,8 @@ def inputs_from_file(path: str | os.PathLike[str], needs: Sequence[Need]) -> Ite
     Parameters
     ----------
     path : path-like
-        Any file libsndfile reads, or its URL; it is read in parts, so that memory stays the same whatever its
-        length.
+        Any file libsndfile reads, or its URL; it is read in parts, so that memory stays the same
+        whatever its length.
     needs : sequence of Need
         What the models take; all with the same audio settings share one decode.
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -129,7 +128,7 @@ class Predictor:
         self.needs = tuple(dict.fromkeys((self.need, *doubted)))
 
     @classmethod
-    def load(cls, folder: str | Path, *, coverage: float = COVERAGE) -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, coverage: float = COVERAGE) -> Self:
         """Load a bundle to predict with.
 
         Raises

@@ -1,6 +1,7 @@
 """A finished run directory as the report reads it: from the disk and from nothing else."""
 
 import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,9 +20,12 @@ from genrescope.evaluation.summary import (
     summarise_guess,
 )
 from genrescope.files import read_json
+from genrescope.remote import UrlPath, download_folder, place_of
+from genrescope.scratch import process_folder
 
 CELL_KEYS = ["model", "source", "target"]
 NEEDED = ("run.json", "results.csv")
+READ = (".csv", ".json", ".yaml")  # of what pages and claims are made of
 UNKNOWN_CULTURES = {"", "unknown"}
 
 
@@ -52,16 +56,25 @@ class RunDirectory:
     def open(cls, folder: str | os.PathLike[str]) -> Self:
         """Read the provenance and the results of a run.
 
+        Parameters
+        ----------
+        folder : path-like
+            A run directory or its URL; of a remote one the tables are fetched into a temporary
+            folder of this process.
+
         Raises
         ------
         GenrescopeError
             Where the folder is not a finished run.
+        RemoteError
+            Where a URL cannot be reached.
         """
-        folder = Path(folder)
+        place = place_of(folder)
+        folder = _fetched(place) if isinstance(place, UrlPath) else Path(place)
         missing = [name for name in NEEDED if not (folder / name).is_file()]
         if missing:
             raise GenrescopeError(
-                f"is not a finished run: {' and '.join(missing)} not found", path=folder
+                f"is not a finished run: {' and '.join(missing)} not found", path=place
             )
         results = _read_table(folder / "results.csv")
         guessed = results["model"].str.startswith(GUESS_PREFIX)
@@ -227,6 +240,16 @@ class RunDirectory:
         """A JSON file of the run, or None where there is none."""
         path = self.folder.joinpath(*parts)
         return read_json(path) if path.is_file() else None
+
+
+def _fetched(url: UrlPath) -> Path:
+    folder = Path(tempfile.mkdtemp(dir=process_folder()))
+    download_folder(url, folder, wanted=lambda name: name.endswith(READ) and _is_read(name))
+    return folder
+
+
+def _is_read(name: str) -> bool:
+    return not name.startswith(("features/", "audio/", "models/", "seeds/"))
 
 
 def _ordered(column: "pd.Series[Any]", order: Iterable[str]) -> list[str]:

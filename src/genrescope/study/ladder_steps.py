@@ -15,6 +15,7 @@ from genrescope.parallel import Workers
 from genrescope.shift.confounds import CHANGES, Change, Side, changes_between
 from genrescope.shift.ladder import REST
 from genrescope.study.laddering import UNSEEN, Fold, climb_pair
+from genrescope.study.material import STORE
 from genrescope.study.pool import Pool
 from genrescope.study.steps import Ledger
 
@@ -185,7 +186,7 @@ class LadderSteps:
                         pool.altered,
                         tuple(made),
                         config=self.config,
-                        out=self.out,
+                        store=self.config.store or str(self.ledger.address / STORE),
                         workers=self.workers,
                         log_mels=self.log_mels,
                     ),

@@ -16,11 +16,13 @@ from genrescope.errors import CorpusError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.files import sha256_json
 from genrescope.parallel import Workers
+from genrescope.remote import UrlPath, place_of
 from genrescope.settings import AudioSettings, CorpusSettings, FeatureSettings, SplitSettings
 from genrescope.study.steps import Ledger
 from genrescope.taxonomy import Taxonomy
 
-STORE = Path("features", "store")  # in the run directory, where the study names no other
+STORE = "features/store"  # in the run directory, where the study names no other
+RENDERED = "audio"  # synthetic corpora without a root
 
 
 @dataclass(frozen=True)
@@ -231,20 +233,23 @@ def prepare_materials(
         Where a corpus cannot be used, or the corpora cannot be compared.
     """
     out = ledger.folder
-    corpora = {
-        name: ledger.timed(
-            f"index {name}",
-            functools.partial(
-                prepare_corpus,
-                name,
-                settings,
-                taxonomy=taxonomy,
-                audio=config.audio,
-                made_in=out / "audio",
-            ),
+    corpora = {}
+    for name, settings in config.corpora.items():
+        if settings.root is None:
+            ledger.bring(f"{RENDERED}/{name}")
+        index = functools.partial(
+            prepare_corpus,
+            name,
+            settings,
+            taxonomy=taxonomy,
+            audio=config.audio,
+            made_in=out / RENDERED,
         )
-        for name, settings in config.corpora.items()
-    }
+        if settings.root is None and settings.format == "synthetic":
+            # Sound that the run made itself is held against its digest like all that it makes.
+            rendered = [out / RENDERED / name]
+            ledger.run(f"render {name}", settings.options, rendered, lambda: index() and None)  # noqa: B023
+        corpora[name] = _moved(ledger.timed(f"index {name}", index), ledger.folder, ledger.address)
     _check_comparable(corpora)
     materials = {}
     for name, corpus in corpora.items():
@@ -254,7 +259,7 @@ def prepare_materials(
             functools.partial(
                 prepare_material,
                 corpus,
-                store=config.store or out / STORE,
+                store=config.store or str(ledger.address / STORE),
                 audio=config.audio,
                 features=config.features,
                 split=config.split,
@@ -274,6 +279,21 @@ def prepare_materials(
         )
         materials[name] = material
     return materials
+
+
+def _moved(corpus: Corpus, folder: Path, address: Path | UrlPath) -> Corpus:
+    """The corpus with the paths that its files have for everyone, where it was rendered here."""
+    if folder == address:
+        return corpus
+
+    def renamed(path: Any) -> Any:
+        inside = isinstance(path, str) and place_of(path).is_relative_to(folder)
+        return str(address / Path(path).relative_to(folder)) if inside else path
+
+    clips = corpus.clips.copy()
+    for column in ("path", "midi_path"):
+        clips[column] = clips[column].map(renamed).astype(clips[column].dtype)
+    return replace(corpus, clips=clips)
 
 
 def _check_comparable(corpora: Mapping[str, Corpus]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from genrescope.features.log_mels import LogMels
 from genrescope.parallel import Workers
 from genrescope.shift.adapted import Clips
 from genrescope.shift.confounds import Change, alterations
-from genrescope.study.material import STORE, Material, grouped
+from genrescope.study.material import Material, grouped
 from genrescope.study.stems import with_stems
 from genrescope.study.training import pick
 
@@ -108,7 +107,7 @@ class Pool:
         changes: Sequence[Change],
         *,
         config: StudyConfig,
-        out: Path,
+        store: str,
         workers: Workers,
         log_mels: bool,
     ) -> "Pool":
@@ -118,8 +117,8 @@ class Pool:
         ----------
         changes : sequence of Change
         config : StudyConfig
-        out : pathlib.Path
-            The run directory, whose store is used where the study names none.
+        store : str
+            Folder or URL of the feature store.
         workers : Workers
         log_mels : bool
             Whether spectrograms are wanted.
@@ -141,7 +140,7 @@ class Pool:
                 )
             found = extract_corpus(
                 replace(member.corpus, clips=clips),
-                config.store or out / STORE,
+                store,
                 audio=config.audio,
                 features=config.features,
                 workers=workers,

@@ -1,6 +1,7 @@
 """Run a study: index, extract, split, train, test every pairing, explain, report."""
 
 import functools
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
 from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
 from genrescope.parallel import Workers
+from genrescope.remote import UrlPath
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
 from genrescope.study.guessing import score_guesses
@@ -34,9 +36,9 @@ class StudyResult:
 
     Attributes
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or UrlPath
         The run directory.
-    report : pathlib.Path
+    report : pathlib.Path or UrlPath
         Its report.
     results : DataFrame
         A row per model, source, target, evaluated part and seed, as `results.csv` has them.
@@ -50,8 +52,8 @@ class StudyResult:
         Steps that were computed now, not found finished.
     """
 
-    folder: Path
-    report: Path
+    folder: Path | UrlPath
+    report: Path | UrlPath
     results: pd.DataFrame
     failures: pd.DataFrame
     skipped: list[dict[str, str | None]]
@@ -60,7 +62,11 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: Workers = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> StudyResult:
     """Run a study, or what is not yet finished of it.
 
@@ -68,8 +74,8 @@ def run_study(
     ----------
     config : StudyConfig
         From `load_config`, or built in Python.
-    out : pathlib.Path
-        The run directory.
+    out : path-like
+        The run directory, a folder or a URL.
     fresh : bool
         Compute everything again.
     workers : Workers
@@ -85,6 +91,8 @@ def run_study(
         Where the configuration or a corpus cannot be used at all.
     OutputError
         Where the run directory cannot be written, or another run is at work in it.
+    RemoteError
+        Where a URL cannot be reached; what was finished before stays.
     """
     inputs = model_inputs(config)
     taxonomy = load_taxonomy(config.taxonomy)
@@ -167,8 +175,8 @@ class _Study:
         )
         self.ledger.prune()
         return StudyResult(
-            self.out,
-            report,
+            self.ledger.address,
+            self.ledger.address / report.name,
             results,
             failures,
             self.skipped,

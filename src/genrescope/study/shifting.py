@@ -1,6 +1,7 @@
 """Why a source does not carry over to a target, and what helps: what `genrescope shift` runs."""
 
 import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from genrescope.errors import ConfigError
 from genrescope.evaluation.cells import evaluated_parts, source_members
 from genrescope.files import sha256_file, write_json
 from genrescope.parallel import Workers
+from genrescope.remote import UrlPath
 from genrescope.report.shift_page import write_shift_page
 from genrescope.study.causes import find_causes, find_moved
 from genrescope.study.ladder_steps import Alike, LadderSteps
@@ -31,9 +33,9 @@ class ShiftResult:
 
     Attributes
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or UrlPath
         The run directory.
-    page : pathlib.Path
+    page : pathlib.Path or UrlPath
         The page that shows it.
     ladders : DataFrame
         `model`, `source`, `target`, then the columns of `shift.ladder.climb`.
@@ -45,8 +47,8 @@ class ShiftResult:
         What was left out, each with its `reason`.
     """
 
-    folder: Path
-    page: Path
+    folder: Path | UrlPath
+    page: Path | UrlPath
     ladders: pd.DataFrame
     repairs: pd.DataFrame
     failures: pd.DataFrame
@@ -54,15 +56,19 @@ class ShiftResult:
 
 
 def run_shift(
-    config: StudyConfig, *, out: Path, fresh: bool = False, workers: Workers = None
+    config: StudyConfig,
+    *,
+    out: str | os.PathLike[str],
+    fresh: bool = False,
+    workers: Workers = None,
 ) -> ShiftResult:
     """Take the drop of every pairing of a study apart, or what is not yet finished of it.
 
     Parameters
     ----------
     config : StudyConfig
-    out : pathlib.Path
-        The run directory, not that of the study.
+    out : path-like
+        The run directory, a folder or a URL, not that of the study.
     fresh : bool
         Compute everything again.
     workers : Workers
@@ -127,7 +133,8 @@ class _Shift:
         tables = [pd.concat(found, ignore_index=True) for found in (ladders, repairs)]
         page = self._page()
         self.ledger.prune()
-        return ShiftResult(self.out, page, tables[0], tables[1], failures, self.skipped)
+        place = self.ledger.address
+        return ShiftResult(place, place / page.name, tables[0], tables[1], failures, self.skipped)
 
     def _pool(self, joined: str) -> Pool:
         return Pool(tuple(self.materials[name] for name in source_members(joined)))

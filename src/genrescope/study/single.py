@@ -1,8 +1,9 @@
 """One corpus at a time: its features as files, and a model trained on it, outside a study."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -12,10 +13,13 @@ from genrescope.corpora.index import index_corpus
 from genrescope.errors import ConfigError
 from genrescope.features.extraction import CorpusFeatures, export, extract_corpus
 from genrescope.models import create_model
+from genrescope.models.bundle_info import DESCRIPTION
 from genrescope.parallel import Workers
+from genrescope.remote import place_of
 from genrescope.settings import AudioSettings, FeatureSettings, ModelSettings, SplitSettings
 from genrescope.study.cross_validation import cross_validate, learning_clips
 from genrescope.study.material import prepare_material
+from genrescope.study.mirror import written_to
 from genrescope.study.training import train_bundle
 from genrescope.taxonomy import Taxonomy
 
@@ -45,7 +49,7 @@ class Trained:
     failures: pd.DataFrame
 
 
-def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
+def open_corpus(path: str | os.PathLike[str], *, taxonomy: Taxonomy) -> Corpus:
     """Open a corpus table, or index a folder that holds one folder per genre.
 
     Of a folder every clip of every file is used: the windows of a whole file vote when it is
@@ -53,8 +57,8 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
 
     Parameters
     ----------
-    path : pathlib.Path
-        A `.parquet` file from `corpus index`, or a folder.
+    path : path-like
+        A `.parquet` file from `corpus index`, or a folder; or the URL of either.
     taxonomy : Taxonomy
         Gives the genre of each label, whatever the table was indexed with.
 
@@ -63,7 +67,7 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
     CorpusError
         Where it is neither.
     """
-    if path.suffix == ".parquet":
+    if PurePath(path).suffix == ".parquet":
         corpus = Corpus.from_parquet(path)
         genres = [taxonomy.genre_of(label) for label in corpus.clips["label"]]
         clips = corpus.clips.assign(genre=pd.Series(genres, dtype="str", index=corpus.clips.index))
@@ -80,7 +84,7 @@ def open_corpus(path: Path, *, taxonomy: Taxonomy) -> Corpus:
 
 def write_features(
     corpus: Corpus,
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     features: FeatureSettings | None = None,
     store: str | None = None,
@@ -91,8 +95,8 @@ def write_features(
     Parameters
     ----------
     corpus : Corpus
-    folder : pathlib.Path
-        Gets `<corpus>.csv` and `<corpus>.logmel.npy`.
+    folder : path-like
+        A folder or a URL; gets `<corpus>.csv` and `<corpus>.logmel.npy`.
     features : FeatureSettings, optional
         What to extract.
     store : str, optional
@@ -105,15 +109,16 @@ def write_features(
     OutputError
         Where the folder cannot be written.
     """
-    place = store or folder / "store"
+    place = store or str(place_of(folder) / "store")
     extracted = extract_corpus(corpus, place, features=features, workers=workers)
-    export(extracted, corpus, folder / f"{corpus.name}.csv", folder / f"{corpus.name}.logmel.npy")
+    with written_to(folder) as here:
+        export(extracted, corpus, here / f"{corpus.name}.csv", here / f"{corpus.name}.logmel.npy")
     return extracted
 
 
 def train_single(
     corpus: Corpus,
-    out: Path,
+    out: str | os.PathLike[str],
     *,
     kind: str,
     taxonomy: Taxonomy,
@@ -136,8 +141,8 @@ def train_single(
     Parameters
     ----------
     corpus : Corpus
-    out : pathlib.Path
-        The bundle.
+    out : path-like
+        The bundle, a folder or a URL.
     kind : str
         As `create_model` takes it.
     taxonomy : Taxonomy
@@ -178,7 +183,7 @@ def train_single(
     audio, features = AudioSettings(), features or FeatureSettings()
     material = prepare_material(
         corpus,
-        store=store or out.with_name(f"{out.name}.features"),
+        store=store or str(place_of(out).with_name(f"{place_of(out).name}.features")),
         audio=audio,
         features=features,
         split=SplitSettings.parse({"group": group, "seeds": (seed,)}),
@@ -192,18 +197,19 @@ def train_single(
         kept_aside = cross_validate(
             settings, X, clips, genres=genres, seed=seed, n_resamples=N_RESAMPLES, tell=tell
         )
-    found = train_bundle(
-        out,
-        settings,
-        [material],
-        name=kind,
-        source=corpus.name,
-        genres=genres,
-        taxonomy=taxonomy,
-        audio=audio,
-        features=features,
-        seed=seed,
-        n_resamples=N_RESAMPLES,
-        kept_aside=kept_aside,
-    )
+    with written_to(out, last=DESCRIPTION) as here:
+        found = train_bundle(
+            here,
+            settings,
+            [material],
+            name=kind,
+            source=corpus.name,
+            genres=genres,
+            taxonomy=taxonomy,
+            audio=audio,
+            features=features,
+            seed=seed,
+            n_resamples=N_RESAMPLES,
+            kept_aside=kept_aside,
+        )
     return Trained(found["metrics"], found["coverage"], material.warnings, material.failures)

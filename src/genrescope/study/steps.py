@@ -1,6 +1,8 @@
 """Which steps of a run are finished and still valid, kept on disk so that a killed run resumes."""
 
+import contextlib
 import fcntl
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +13,17 @@ from typing import Any, Self, TypeVar
 
 from genrescope import __version__
 from genrescope.errors import OutputError
-from genrescope.files import output_errors, read_json, sha256_file, sha256_json, sweep, write_json
+from genrescope.files import (
+    cannot_lock,
+    output_errors,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sweep,
+    write_json,
+)
+from genrescope.remote import UrlPath, place_of
+from genrescope.study.mirror import Mirror
 
 LEDGER = ".steps"
 Outcome = TypeVar("Outcome")
@@ -28,15 +40,25 @@ class Ledger:
 
     Parameters
     ----------
-    folder : pathlib.Path
-        The run directory. It is locked while the ledger is open.
+    place : path-like
+        The run directory, a folder or a URL. It is locked while the ledger is open.
     fresh : bool
         Forget every finished step.
+
+    Attributes
+    ----------
+    address : pathlib.Path or UrlPath
+        The run directory.
+    folder : pathlib.Path
+        Where steps write: the run directory, or, while the ledger is open, a temporary folder whose
+        content is brought to the URL after each step.
 
     Raises
     ------
     OutputError
         Where the folder cannot be written, or another run is at work in it.
+    RemoteError
+        Where a URL cannot be reached.
 
     Examples
     --------
@@ -54,29 +76,48 @@ class Ledger:
     {'answer': 42} []
     """
 
-    folder: Path
+    place: str | os.PathLike[str]
     fresh: bool = False
     computed: list[str] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
+    address: Path | UrlPath = field(init=False)
+    folder: Path = field(init=False)
     _visited: dict[str, str] = field(default_factory=dict)
+    _mirror: Mirror | None = None
+
+    def __post_init__(self) -> None:
+        self.address = place_of(self.place)
+        self.folder = Path(self.address)
 
     def __enter__(self) -> Self:
+        self._stack = contextlib.ExitStack()
+        with self._stack:
+            if isinstance(self.address, UrlPath):
+                self._mirror = self._stack.enter_context(Mirror(self.address))
+                self.folder = self._mirror.folder
+            self._open()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def _open(self) -> None:
         with output_errors(self.folder):
             (self.folder / LEDGER).mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / LEDGER / "lock").open("w")
+        self._stack.callback(self._lock.close)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
+        except BlockingIOError as error:
             raise OutputError(
                 "another run is at work in this folder; wait for it or give another --out",
                 path=self.folder,
             ) from error
+        except OSError as error:
+            raise cannot_lock(self.folder, error) from error
         sweep(self.folder)
         if self.fresh:
             for record in self._records():
-                record.unlink()
-        return self
+                with output_errors(record):
+                    record.unlink()
 
     def __exit__(
         self,
@@ -84,7 +125,20 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.close()
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._push()
+
+    def _push(self) -> None:
+        if self._mirror is not None:
+            self._mirror.push()
+
+    def bring(self, folder: str) -> None:
+        """Fetch a folder of large files that this run goes on with, where it is behind a URL."""
+        if self._mirror is not None:
+            self._mirror.bring_below(folder)
 
     def _records(self) -> list[Path]:
         return sorted((self.folder / LEDGER).glob("*.json"))
@@ -125,10 +179,11 @@ class Ledger:
         if record is not None and record["key"] == key and self._intact(record["files"]):
             self.durations[name] = record["seconds"]
             return record["result"]
-        path.unlink(missing_ok=True)
+        with output_errors(path):
+            path.unlink(missing_ok=True)
         # What the step wrote before and does not write again would be taken for its own.
         for file in record["files"] if record is not None else ():
-            _remove(self.folder, file)
+            self._remove(file)
         print(name, file=sys.stderr, flush=True)
         start = time.perf_counter()
         result = compute()
@@ -138,10 +193,11 @@ class Ledger:
             for output in outputs
             for file in _files_of(output)
         }
-        write_json(
+        _write_record(
             path,
             {"name": name, "key": key, "seconds": seconds, "files": written, "result": result},
         )
+        self._push()
         self.computed.append(name)
         self.durations[name] = seconds
         return result
@@ -179,7 +235,8 @@ class Ledger:
             seconds = record["seconds"]
         else:
             entry = {"name": name, "key": "", "seconds": seconds, "files": {}, "result": None}
-            write_json(self._record(name), entry)
+            _write_record(self._record(name), entry)
+            self._push()
         self.durations[name] = seconds
         return outcome
 
@@ -190,9 +247,20 @@ class Ledger:
     def _intact(self, files: dict[str, str]) -> bool:
         for name, digest in files.items():
             path = self.folder / name
-            if not path.is_file() or sha256_file(path) != digest:
+            if path.is_file():
+                with contextlib.suppress(OSError):  # what cannot be read is made again
+                    if sha256_file(path) == digest:
+                        continue
+                return False
+            if self._mirror is None or not self._mirror.has(name, digest):
                 return False
         return True
+
+    def _remove(self, name: str) -> None:
+        if self._mirror is not None and not (self.folder / name).exists():
+            self._mirror.remove(name)
+        else:
+            _remove(self.folder, name)
 
     def prune(self) -> None:
         """Remove what an earlier configuration left: files of steps this run did not visit."""
@@ -208,7 +276,7 @@ class Ledger:
                 continue
             for name in record["files"] if record is not None else ():
                 if name not in kept:
-                    _remove(self.folder, name)
+                    self._remove(name)
             path.unlink()
 
 
@@ -218,25 +286,29 @@ def _files_of(output: Path) -> list[Path]:
     return [output]
 
 
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    write_json(path, {"sha256": sha256_json(record), **record})
+
+
 def _read_record(path: Path) -> dict[str, Any] | None:
+    """A record, where it is whole: its result goes on into the study's tables."""
     try:
         record = read_json(path)
-    except (OSError, ValueError):
+        if record.pop("sha256") != sha256_json(record):
+            return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    wanted = {"name": str, "key": str, "seconds": float, "files": dict}
-    if not isinstance(record, dict) or "result" not in record:
-        return None
-    if not all(isinstance(record.get(name), kind) for name, kind in wanted.items()):
-        return None
-    return record
+    return dict(record)
 
 
 def _remove(folder: Path, name: str) -> None:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         return
-    path.unlink(missing_ok=True)
-    for parent in path.parents:
-        if parent == folder.resolve() or any(parent.iterdir()):
-            return
-        parent.rmdir()
+    # What is gone already, or something else stands in its place, is found out where it is written.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == folder.resolve() or any(parent.iterdir()):
+                return
+            parent.rmdir()

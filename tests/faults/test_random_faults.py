@@ -1,0 +1,41 @@
+"""A handful of what `benchmarks/faults.py` does by the hundred."""
+
+import pytest
+from scenarios import scenarios
+from trials import disturb, undisturbed
+
+pytestmark = pytest.mark.slow
+
+TRIALS = [
+    ("predict", "kill", (1, 2)),
+    ("features", "kill", (3,)),
+    ("features", "fail", (4, 5)),
+    ("predict", "fail", (6,)),
+    ("predict", "signal", (7,)),
+    ("features", "damage", (8, 9)),
+    ("tags", "kill", (10,)),
+]
+
+
+@pytest.fixture(scope="module")
+def references(material, starter, tmp_path_factory):
+    known = scenarios(material)
+    folder = tmp_path_factory.mktemp("whole")
+    return {
+        name: (known[name], undisturbed(known[name], folder / name, starter))
+        for name in sorted({name for name, _, _ in TRIALS})
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "seed"),
+    [(name, how, seed) for name, how, seeds in TRIALS for seed in seeds],
+)
+def test_what_was_disturbed_goes_on_to_the_same_bytes(
+    references, starter, tmp_path, name, how, seed
+):
+    if starter.shim is None and how == "fail":
+        pytest.skip("needs a C compiler")
+    scenario, reference = references[name]
+    trial = disturb(scenario, tmp_path / "run" / "out", reference, starter, seed=seed, how=how)
+    assert trial.fine, trial.line()
