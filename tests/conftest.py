@@ -1,4 +1,6 @@
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,3 +65,20 @@ def bucket(s3_server: str) -> str:
     name = f"test-{uuid.uuid4().hex}"
     fsspec.filesystem("s3").mkdir(name)
     return f"s3://{name}"
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where whatever is left of a run would lie, but for its output: nothing may."""
+    # Not below tmp_path: the paths of sockets are short.
+    folder = Path(tempfile.mkdtemp(prefix="watched-"))
+    for name in ("TMPDIR", "XDG_CACHE_HOME", "HOME"):
+        (folder / name).mkdir()
+        monkeypatch.setenv(name, str(folder / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "TMPDIR"))
+    # matplotlib keeps a list of the system's fonts for whoever runs it.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    yield folder
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    shutil.rmtree(folder)
+    assert left == []

@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
 
 import pytest
 import soundfile
@@ -28,20 +27,6 @@ def music(tmp_path_factory):
         soundfile.write(folder / name, tone(hertz, 6.0), RATE)
     (folder / "broken.mp3").write_bytes(b"no sound")
     return folder
-
-
-@pytest.fixture
-def watched(tmp_path, monkeypatch):
-    """Where anything that is left of a run would lie, but for its output."""
-    folders = {name: tmp_path / "watched" / name for name in ("TMPDIR", "XDG_CACHE_HOME", "HOME")}
-    for name, folder in folders.items():
-        folder.mkdir(parents=True)
-        monkeypatch.setenv(name, str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folders["TMPDIR"]))
-    # matplotlib keeps a list of the system's fonts in the cache of whoever runs it.
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
-    yield tmp_path / "watched"
-    assert [path for path in (tmp_path / "watched").rglob("*") if path.is_file()] == []
 
 
 def run(*arguments):
