@@ -201,7 +201,11 @@ def test_what_is_named_behind_a_url(remote, memory):
     listed = list_sounds([f"{remote}/gone.wav", f"{remote}/cover.jpg", f"{remote}/gone.wav"])
     assert listed == [f"{remote}/gone.wav", f"{remote}/cover.jpg"]  # shows when they are read
     nothing = list_sounds([f"{remote}/empty", f"{remote}/*.xyz", f"{memory}/nowhere"])
-    assert problems(nothing) == [("empty", "no-sound"), ("*.xyz", "no-sound"), ("nowhere", "unreadable")]
+    assert problems(nothing) == [
+        ("empty", "no-sound"),
+        ("*.xyz", "no-sound"),
+        ("nowhere", "unreadable"),
+    ]
     assert list_sounds(["https://x.example/a.mp3?b=*"]) == ["https://x.example/a.mp3?b=*"]
     assert problems(list_sounds([remote], addresses=False)) == [
         (Path(name).name, "url") for name in ALL

@@ -12,8 +12,8 @@ from tones import RATE, tone
 
 from genrescope.collection.bundles import choose_bundles, name_bundles
 from genrescope.collection.explaining import explain_files
-from genrescope.collection.prediction_file import write_predictions
 from genrescope.collection.predicting import name_models
+from genrescope.collection.prediction_file import write_predictions
 from genrescope.errors import AudioError, BundleError
 from genrescope.models.bundle import load_bundle
 from genrescope.remote import find_files, upload_folder, write_file
@@ -43,7 +43,10 @@ def test_answers_are_those_of_the_files_here(music, bundle, bucket, watched, tmp
     )  # fmt: skip
     assert found.returncode == 3, found.stderr
     models, genres = name_models([bundle])
-    files = [str(music / name) for name in ("a.wav", "broken.mp3", "live/b.flac", "live/c.ogg", "gone.wav")]
+    files = [
+        str(music / name)
+        for name in ("a.wav", "broken.mp3", "live/b.flac", "live/c.ogg", "gone.wav")
+    ]
     here = tmp_path / "here.csv"
     write_predictions(here, models, files, format="csv", genres=genres, workers=1)
     for end in (".csv", ".failures.csv"):

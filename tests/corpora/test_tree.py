@@ -58,7 +58,9 @@ def test_a_tree_behind_a_url_is_walked_like_a_folder(files, memory):
     for root in (files, url):
         tree, failures = open_tree(root), []
         paths = [path.relative_to(root).as_posix() for path in tree.walk(root, failures=failures)]
-        below = [path.relative_to(root).as_posix() for path in tree.walk(root / "rock", failures=[])]
+        below = [
+            path.relative_to(root).as_posix() for path in tree.walk(root / "rock", failures=[])
+        ]
         children = [(path.name, tree.is_folder(path)) for path in tree.children(root)]
         walked.append((paths, below, children, failures))
     assert walked[0] == walked[1]
@@ -80,7 +82,9 @@ def test_a_folder_behind_a_url_gives_the_same_clips(files, memory, meta_genre, f
 def test_gtzan_is_found_above_and_below_its_root(files, memory, meta_genre):
     url = sent(files, f"{memory}/Data/genres_original")
     whole = indexed("gtzan", memory, meta_genre)
-    assert list(whole.clips["clip_id"]) == list(indexed("gtzan", str(url), meta_genre).clips["clip_id"])
+    assert list(whole.clips["clip_id"]) == list(
+        indexed("gtzan", str(url), meta_genre).clips["clip_id"]
+    )
     assert list(indexed("gtzan", f"{url}/blues", meta_genre).clips["label"]) == ["blues"] * 2
 
 

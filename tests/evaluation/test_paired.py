@@ -24,6 +24,15 @@ def test_many_groups_are_sampled():
     assert grouped_mean(something, np.arange(60)).p_value < 0.001
 
 
+@pytest.mark.parametrize("n_groups", [14, 31])
+def test_blocks_of_permutations_change_nothing(n_groups, monkeypatch):
+    values = np.random.default_rng(1).normal(0.3, 1, n_groups)
+    whole = grouped_mean(values, np.arange(n_groups), n_permutations=999)
+    assert 0.01 < whole.p_value < 0.99
+    monkeypatch.setattr("genrescope.evaluation.paired.BLOCK_WEIGHTS", 5 * n_groups)
+    assert grouped_mean(values, np.arange(n_groups), n_permutations=999) == whole
+
+
 def test_copies_of_a_clip_add_no_certainty():
     values = np.array([0.1, 0.4, 0.3, -0.1, 0.2, 0.5])
     once = grouped_mean(values, np.arange(6))

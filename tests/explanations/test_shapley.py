@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from genrescope.explanations.permutation_shap import permutation_shap
-from genrescope.explanations.shapley import ShapValues, shap_values
+from genrescope.explanations.shap_summary import ShapSummary
+from genrescope.explanations.shapley import ShapValues, shap_parts, shap_values
 from genrescope.models import create_model
-from genrescope.parallel import process_count
 
 SMALL = {
     "linear": {},
@@ -254,12 +254,69 @@ def test_a_feature_the_model_cannot_use_has_no_value(kind):
     assert top["feature"].iloc[-1] == "feature_2" and top["mean_abs_shap"].iloc[-1] == 0
 
 
-def test_processes_change_no_value(monkeypatch):
+@pytest.mark.parametrize("kind", ["forest", "ensemble"])
+def test_neither_processes_nor_parts_change_a_value(kind, monkeypatch):
+    X, y = corpus(60)
+    params = {"n_estimators": 60} if kind == "forest" else SMALL[kind]
+    model = create_model(kind, **params).fit(X, y)
+    X = X.iloc[:21]
+    whole = shap_values(model, X)
     monkeypatch.setattr("genrescope.explanations.tree_shap.PARALLEL_FROM_LEAVES", 1)
-    X, y = corpus()
-    model = create_model("forest", n_estimators=10).fit(X, y)
-    one, two = shap_values(model, X), shap_values(model, X, workers=2)
-    np.testing.assert_array_equal(one.values, two.values)
+    monkeypatch.setattr("genrescope.explanations.shapley.PARALLEL_FROM_EVALUATIONS", 1)
+    monkeypatch.setattr("genrescope.explanations.shapley.CLIPS_AT_A_TIME", 9)
+    two = shap_values(model, X, workers=2 if kind == "forest" else 1)
+    np.testing.assert_array_equal(two.values, whole.values)
+    np.testing.assert_array_equal(two.baseline, whole.baseline)
+    np.testing.assert_array_equal(two.answers, whole.answers)
+    assert two.sampling_error == whole.sampling_error
+    parts = list(shap_parts(model, X))
+    assert [len(part.data) for part in parts] == [9, 9, 3]
+    long = pd.concat((part.frame() for part in parts), ignore_index=True)
+    pd.testing.assert_frame_equal(long, whole.frame())
+
+
+def test_a_forest_explained_by_some_trees_at_a_time_is_explained_as_a_whole(monkeypatch):
+    X, y = corpus(60)
+    model = create_model("forest", n_estimators=60).fit(X, y)
+    by_groves = shap_values(model, X)
+    monkeypatch.setattr("genrescope.explanations.tree_shap.TREES_AT_A_TIME", 60)
+    whole = shap_values(model, X)
+    np.testing.assert_allclose(by_groves.values, whole.values, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(by_groves.baseline, whole.baseline, rtol=0, atol=1e-15)
+
+
+def test_sums_over_parts_are_those_over_all_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    features, classes, n = ["mfcc_mean_1", "mfcc_mean_2", "tempo"], ("slow", "fast"), 1000
+    whole = ShapValues(
+        rng.normal(size=(n, 3, 2)),
+        np.zeros(2),
+        pd.DataFrame(rng.normal(size=(n, 3)), columns=features),
+        classes,
+        rng.normal(size=(n, 2)),
+        "probability",
+        rng.normal(size=(n, 3, 2)),
+    )
+    summary = ShapSummary(features, classes)
+    for rows in np.split(np.arange(n), [1, 300, 301, 999]):
+        summary.add(
+            ShapValues(
+                whole.values[rows],
+                np.zeros(2),
+                whole.data.iloc[rows],
+                classes,
+                whole.answers[rows],
+                "probability",
+                whole.errors[rows],
+            )
+        )
+    assert summary.n == n and summary.residual == whole.residual
+    assert summary.sampling_error == whole.sampling_error
+    pd.testing.assert_frame_equal(summary.per_class(), whole.per_class(), check_exact=True)
+    pd.testing.assert_frame_equal(summary.families(), whole.families(), check_exact=True)
+    np.testing.assert_array_equal(whole.per_class(), np.abs(whole.values).mean(axis=0))
+    timbre = np.abs(whole.values[:, :2].sum(axis=1)).mean(axis=0)
+    np.testing.assert_array_equal(whole.families().loc["timbre"], timbre)
 
 
 @pytest.mark.parametrize(("at_least", "expected"), [(1, 3), (10**9, 1)])
@@ -267,14 +324,14 @@ def test_processes_are_started_where_the_work_is_long(monkeypatch, at_least, exp
     asked = []
 
     def here(function, items, *, workers):
-        asked.append(process_count(workers))
-        return map(function, items)
+        asked.append(workers)
+        yield from map(function, items)
 
     monkeypatch.setattr("genrescope.explanations.tree_shap.map_processes", here)
     monkeypatch.setattr("genrescope.parallel.cpu_count", lambda: 3)
     monkeypatch.setattr("genrescope.explanations.tree_shap.PARALLEL_FROM_LEAVES", at_least)
     X, y = corpus()
-    shap_values(create_model("forest", n_estimators=10).fit(X, y), X, workers=None)
+    shap_values(create_model("forest", n_estimators=80).fit(X, y), X, workers=None)
     assert asked == [expected]
 
 
@@ -297,7 +354,8 @@ def made():
         [[[1.0, -1.0], [0.0, 0.5]], [[-3.0, 1.0], [0.0, 0.5]], [[2.0, -1.0], [0.0, -0.5]]]
     )
     data = pd.DataFrame({"tempo": [1.0, 2.0, 3.0], "rms": [4.0, 5.0, 6.0]}, index=["x", "y", "z"])
-    return ShapValues(values, np.array([0.25, 0.75]), data, ("slow", "fast"), "margin", 0.0)
+    answers = values.sum(axis=1) + np.array([0.25, 0.75])
+    return ShapValues(values, np.array([0.25, 0.75]), data, ("slow", "fast"), answers, "margin")
 
 
 def test_tables_by_hand():

@@ -20,7 +20,7 @@ from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError, OutputError, RemoteError
-from genrescope.features import FEATURE_NAMES, extraction, making, place
+from genrescope.features import FEATURE_NAMES, extraction, making, place, shards
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
@@ -310,7 +310,9 @@ def test_sound_behind_a_url_gives_the_same(corpus, tmp_path, memory, monkeypatch
     np.testing.assert_array_equal(found.log_mels, local.log_mels)
     assert found.failures["kind"].tolist() == local.failures["kind"].tolist()
     assert found.failures["reason"].tolist() == local.failures["reason"].tolist()
-    assert set(found.failures["path"]) == {f"{memory}/{name}.wav" for name in ("text", "long", "gone")}
+    assert set(found.failures["path"]) == {
+        f"{memory}/{name}.wav" for name in ("text", "long", "gone")
+    }
     # The clips of one file are read from one copy of it, unless others come between.
     assert sorted(map(os.path.basename, fetched)) == [
         "gone.wav", "long.wav", "long.wav", "short.flac", "text.wav"
@@ -473,3 +475,34 @@ def test_the_store_of_a_configuration(tmp_path):
         path = tmp_path / "study.yaml"
         path.write_text(yaml.safe_dump({"name": "a", "corpora": corpora, "store": given}))
         assert load_config(path).store == expected
+
+
+def test_a_table_is_exported_to_the_same_bytes_some_rows_at_a_time(corpus, tmp_path, monkeypatch):
+    found = extract_corpus(corpus, tmp_path / "store", workers=1, log_mels=False)
+    export(found, corpus, tmp_path / "whole.csv")
+    monkeypatch.setattr(extraction, "ROWS_AT_A_TIME", 2)
+    export(found, corpus, tmp_path / "parts.csv")
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert len(pd.read_csv(tmp_path / "parts.csv")) == len(found.clip_ids) == 3
+    none = replace(found, clip_ids=[], vectors=found.vectors.iloc[:0])
+    export(none, corpus, tmp_path / "none.csv")
+    assert list(pd.read_csv(tmp_path / "none.csv")) == list(pd.read_csv(tmp_path / "whole.csv"))
+
+
+def test_planning_reads_no_values(corpus, tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    monkeypatch.setattr(extraction, "CLIPS_PER_SHARD", 2)
+    first = extract_corpus(corpus, store, workers=1)
+    read = []
+    whole = shards.pq.read_table
+
+    def noted(path, columns=None):
+        read.append(columns)
+        return whole(path, columns=columns)
+
+    monkeypatch.setattr(shards.pq, "read_table", noted)
+    monkeypatch.setattr(extraction, "_assemble", lambda *args, **facts: None)
+    extract_corpus(corpus, store, workers=1)
+    assert read == [["clip"]] * 6
+    monkeypatch.undo()
+    same(extract_corpus(corpus, store, workers=1), first)

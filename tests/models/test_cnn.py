@@ -8,10 +8,11 @@ from torch import nn
 
 from genrescope.errors import TrainingError
 from genrescope.features.log_mels import LogMels
-from genrescope.models import cnn
+from genrescope.models import cnn, device
 from genrescope.models.device import threads
 from genrescope.models.maps import standardisation
 from genrescope.models.network import GenreNetwork
+from genrescope.models.place import training_on
 
 # Threads gain nothing on inputs this small, and lose much where other processes want the cores.
 CnnClassifier = partial(cnn.CnnClassifier, n_jobs=1)
@@ -243,3 +244,22 @@ def test_progress_is_shown_on_request(maps, capsys, monkeypatch):
 def test_the_global_average_leaves_the_number_of_frames_open(trained):
     with torch.inference_mode():
         assert trained["cnn"].network_(torch.zeros(1, 16, 40)).shape == (1, 3)
+
+
+def test_where_it_trains_is_said_once_on_a_gpu_or_beside_a_cluster(maps, monkeypatch, capsys):
+    X, y = maps
+    device.announce.cache_clear()
+    CnnClassifier(epochs=1).fit(X, y)
+    assert not capsys.readouterr().err
+
+    class Elsewhere:
+        address = "tcp://127.0.0.1:1"
+
+    with training_on(Elsewhere()):
+        for _ in range(2):
+            CnnClassifier(epochs=1).fit(X, y)
+    assert capsys.readouterr().err == "the network trains on this machine: 1 core\n"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
+    found = device.where_it_trains(device.pick_device("auto"))
+    assert found == "the network trains on this machine: NVIDIA H200 (cuda)"

@@ -126,7 +126,9 @@ def test_many_files_of_a_folder_are_looked_up_by_one_listing(memory, monkeypatch
 
 
 def test_unknown_protocols_and_missing_packages_are_named():
-    with pytest.raises(ConfigError, match=r"^nonsense://x: no kind of address begins with nonsense"):
+    with pytest.raises(
+        ConfigError, match=r"^nonsense://x: no kind of address begins with nonsense"
+    ):
         read_file("nonsense://x")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(known_implementations, "far", {"class": "far_away.FileSystem", "err": "?"})

@@ -1,6 +1,5 @@
 """A study whose corpora, store and run directory all lie in a bucket."""
 
-import io
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import yaml
 
 from genrescope.config import load_config
 from genrescope.errors import RemoteError
-from genrescope.remote import exists, find_files, read_file, remove_file, upload_folder
+from genrescope.remote import exists, find_files, read_file, upload_folder
 from genrescope.study import mirror
 from genrescope.study.run import run_study
 
@@ -83,9 +82,9 @@ def here(corpora, tmp_path_factory):
 
 
 def files(folder):
-    return {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    } - {".steps/lock"}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {
+        ".steps/lock"
+    }
 
 
 def same(here, url):

@@ -146,7 +146,9 @@ def test_two_runs_cannot_work_in_one_folder(memory, temporary):
 
 def held_by(url, **changes):
     lock = RemoteLock(UrlPath(url))
-    write_file(f"{url}/{remote_lock.LOCK}", json.dumps(json.loads(lock._content()) | changes).encode())
+    write_file(
+        f"{url}/{remote_lock.LOCK}", json.dumps(json.loads(lock._content()) | changes).encode()
+    )
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(memory):
@@ -200,5 +202,8 @@ def test_a_folder_is_replaced_by_what_was_written(memory, tmp_path):
                 Path(folder / name).write_text(name)
         assert names(f"{memory}/out") == given
     write_file(f"{memory}/other/x", b"")
-    with pytest.raises(OutputError, match="something else"), written_to(f"{memory}/other", last="i"):
+    with (
+        pytest.raises(OutputError, match="something else"),
+        written_to(f"{memory}/other", last="i"),
+    ):
         pass

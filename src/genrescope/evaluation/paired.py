@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.evaluation.counts import percentile_interval, resample_weights
+from genrescope.evaluation.counts import BLOCK_WEIGHTS, percentile_interval, resample_weights
 from genrescope.evaluation.differences import Difference
 from genrescope.evaluation.p_values import TOLERANCE
 
@@ -72,6 +72,11 @@ def _sign_flip_p(sums: npt.NDArray[np.float64], n_permutations: int, seed: int) 
         bits = np.arange(2**n_groups)[:, np.newaxis] >> np.arange(n_groups) & 1
         return float((np.abs((2 * bits - 1) @ sums) >= observed - slack).mean())
     rng = np.random.default_rng(seed)
-    signs = 2 * rng.integers(2, size=(n_permutations, n_groups), dtype=np.int8) - 1
-    as_large = int((np.abs(signs @ sums) >= observed - slack).sum())
+    as_large = 0
+    # The generator draws four of these at once, so blocks of fours draw what one block would.
+    rows = max(BLOCK_WEIGHTS // n_groups // 4, 1) * 4
+    for start in range(0, n_permutations, rows):
+        block = min(rows, n_permutations - start)
+        signs = 2 * rng.integers(2, size=(block, n_groups), dtype=np.int8) - 1
+        as_large += int((np.abs(signs @ sums) >= observed - slack).sum())
     return (as_large + 1) / (n_permutations + 1)

@@ -1,21 +1,26 @@
 """Shapley values: how much each audio feature moved a model's answer, clip by clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
-from genrescope.explanations.families import FAMILIES, family_of
-from genrescope.explanations.permutation_shap import Sampled, permutation_shap
-from genrescope.explanations.tree_shap import boosting_shap, forest_shap
-from genrescope.parallel import Workers
+from genrescope.explanations.permutation_shap import N_ORDERS, permutation_shap
+from genrescope.explanations.shap_summary import ShapSummary
+from genrescope.explanations.tree_shap import Explained, Vectors, boosting_shap, forest_shap, spread
+from genrescope.parallel import Workers, map_processes
 
 FloatArray = npt.NDArray[np.float64]
 
 Scale = Literal["margin", "probability"]
+CLIPS_AT_A_TIME = 1024  # of values held: 2.5 MB with 75 features and 4 classes
+SAMPLED_AT_A_TIME = 8  # clips that a worker estimates the values of
+PARALLEL_FROM_EVALUATIONS = 2_000_000  # some five seconds of work in one process
 
 METHODS = {
     "linear": "linear_shap",
@@ -99,10 +104,7 @@ class ShapValues:
     @property
     def sampling_error(self) -> float | None:
         """Root mean square of the standard errors over that of the values; None where exact."""
-        if self.errors is None or not len(self.values):
-            return None
-        size = float(np.sqrt((self.values**2).mean()))
-        return float(np.sqrt((self.errors**2).mean())) / size if size else 0.0
+        return self._summary.sampling_error
 
     @property
     def residual(self) -> float:
@@ -110,63 +112,30 @@ class ShapValues:
 
         Rounding alone where all is well, also where the values are estimated.
         """
-        gaps = np.abs(self.values.sum(axis=1) + self.baseline - self.answers)
-        return float(gaps.max(initial=0.0))
+        return self._summary.residual
 
     @property
     def features(self) -> list[str]:
         """Names of the features."""
         return [str(name) for name in self.data.columns]
 
-    def per_class(self) -> pd.DataFrame:
-        """Mean absolute value of each feature for each class, over the clips.
+    @property
+    def _summary(self) -> ShapSummary:
+        summary = ShapSummary(self.features, self.classes)
+        summary.add(self)
+        return summary
 
-        Returns
-        -------
-        DataFrame [shape=(n_features, n_classes)]
-            Rows are features in the model's order, columns classes.
-        """
-        return pd.DataFrame(
-            np.abs(self.values).mean(axis=0),
-            index=pd.Index(self.features, name="feature"),
-            columns=pd.Index(self.classes),
-        )
+    def per_class(self) -> pd.DataFrame:
+        """Mean absolute value of each feature for each class: `ShapSummary.per_class`."""
+        return self._summary.per_class()
 
     def families(self) -> pd.DataFrame:
-        """Mean absolute contribution of each musical family for each class, over the clips.
-
-        The values of a family's features are summed clip by clip, signs and all, so that with the
-        baseline the families add up to the answer as the features do.
-
-        Returns
-        -------
-        DataFrame [shape=(n_families, n_classes)]
-        """
-        names = pd.Index(self.features, name="feature")
-        families = pd.Index([family_of(name) for name in names])
-        present = [family for family in FAMILIES if family in families]
-        sums = [
-            np.abs(self.values[:, families == name].sum(axis=1)).mean(axis=0) for name in present
-        ]
-        return pd.DataFrame(
-            sums, index=pd.Index(present, name="family"), columns=pd.Index(self.classes)
-        )
+        """Mean absolute value of each musical family for each class: `ShapSummary.families`."""
+        return self._summary.families()
 
     def top(self, n: int = 10) -> pd.DataFrame:
-        """Give the features that matter most: mean absolute value over clips, then over classes.
-
-        Parameters
-        ----------
-        n : int
-            How many at most.
-
-        Returns
-        -------
-        DataFrame [shape=(n, 2)]
-            Columns `feature`, `mean_abs_shap`, largest first; equals in the model's order.
-        """
-        ranking = self.per_class().mean(axis=1).sort_values(ascending=False, kind="stable")
-        return ranking.head(n).rename("mean_abs_shap").reset_index()
+        """The features that matter most: `ShapSummary.top`."""
+        return self._summary.top(n)
 
     def frame(self) -> pd.DataFrame:
         """Every value in a row of its own.
@@ -224,9 +193,9 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> ShapVal
     X : DataFrame [shape=(n, n_features)]
         Feature vectors by `clip_id`, columns as in training.
     workers : Workers
-        Processes for the forest, where the work is long enough to pay for them; the usable cores
-        where None. More than one needs a script's `if __name__ == "__main__":`. The values do not
-        depend on it.
+        Processes for a forest and for values that are estimated, where the work is long enough
+        to pay for them; the usable cores where None. More than one needs a script's
+        `if __name__ == "__main__":`. The values do not depend on it.
 
     Returns
     -------
@@ -249,25 +218,67 @@ def shap_values(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> ShapVal
     >>> values.top(1)["feature"].item()
     'tempo'
     """
+    parts = list(shap_parts(model, X, workers=workers))
+    first = parts[0]
+    errors = [part.errors for part in parts if part.errors is not None]
+    return ShapValues(
+        np.concatenate([part.values for part in parts]),  # noqa: PD011
+        first.baseline,
+        X,
+        first.classes,
+        np.concatenate([part.answers for part in parts]),
+        first.scale,
+        np.concatenate(errors) if errors else None,
+    )
+
+
+def shap_parts(model: Any, X: pd.DataFrame, *, workers: Workers = 1) -> Iterator[ShapValues]:
+    """Explain a model's answers as `shap_values` does, some clips at a time.
+
+    Parameters
+    ----------
+    model, X, workers
+        As in `shap_values`.
+
+    Yields
+    ------
+    ShapValues
+        Of at most 1,024 clips each, in the order of `X`; of no clips where it has none. Together
+        they hold what `shap_values` gives, to the last bit.
+
+    Raises
+    ------
+    ValueError
+        As in `shap_values`.
+    """
     kind = getattr(model, "kind", type(model).__name__)
     if kind not in METHODS:
         raise ValueError(f"Shapley values are for {', '.join(METHODS)}, not for {kind}")
     names = getattr(model, "feature_names_in_", None)
     if names is not None and list(names) != list(X.columns):
         raise ValueError("the feature columns are not those the model was trained on")
-    errors: FloatArray | None = None
-    if kind == "forest":
-        values, baseline = forest_shap(model, X, workers=workers)
-    elif kind == "boosting":
-        values, baseline = boosting_shap(model, X)
-    elif kind == "linear":
-        values, baseline = _linear(model, X)
+    scale, classes = SCALES[kind], tuple(str(name) for name in model.classes_)
+    answers = _answers(model, X, scale) if len(X) else np.zeros((0, len(classes)))
+    data = [X.iloc[k : k + CLIPS_AT_A_TIME] for k in range(0, max(len(X), 1), CLIPS_AT_A_TIME)]
+    first = 0
+    for rows, found in zip(data, _explained(model, data, workers), strict=True):
+        last = first + len(rows)
+        yield ShapValues(
+            found.values, found.baseline, rows, classes, answers[first:last], scale, found.errors
+        )
+        first = last
+
+
+def _explained(model: Any, data: Sequence[pd.DataFrame], workers: Workers) -> Iterator[Explained]:
+    parts = [rows.to_numpy(dtype=np.float32) for rows in data]
+    if model.kind == "forest":
+        yield from forest_shap(model, parts, workers=workers)
+    elif model.kind == "boosting":
+        yield from (boosting_shap(model, part) for part in parts)
+    elif model.kind == "linear":
+        yield from (_linear(model, part) for part in parts)
     else:
-        values, baseline, errors = _sampled(model, X)
-    scale = SCALES[kind]
-    answers = _answers(model, X, scale) if len(X) else np.zeros((0, len(model.classes_)))
-    classes = tuple(str(name) for name in model.classes_)
-    return ShapValues(values, baseline, X, classes, answers, scale, errors)
+        yield from _sampled(model, data, workers)
 
 
 def _answers(model: Any, X: pd.DataFrame, scale: Scale) -> FloatArray:
@@ -277,15 +288,38 @@ def _answers(model: Any, X: pd.DataFrame, scale: Scale) -> FloatArray:
     return answers
 
 
-def _linear(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    deviations = (X.to_numpy(dtype=np.float32) - model.mean_) / model.scale_
-    return deviations[:, :, np.newaxis] * model.weights_.T, model.intercepts_
+def _linear(model: Any, vectors: Vectors) -> Explained:
+    deviations = (vectors - model.mean_) / model.scale_
+    return Explained(deviations[:, :, np.newaxis] * model.weights_.T, model.intercepts_)
 
 
-def _sampled(model: Any, X: pd.DataFrame) -> Sampled:
+def _sampled(model: Any, data: Sequence[pd.DataFrame], workers: Workers) -> Iterator[Explained]:
+    of_part = [range(0, max(len(rows), 1), SAMPLED_AT_A_TIME) for rows in data]
+    items = (
+        rows.iloc[k : k + SAMPLED_AT_A_TIME]
+        for rows, starts in zip(data, of_part, strict=True)
+        for k in starts
+    )
+    evaluations = 2 * N_ORDERS * data[0].shape[1] * len(model.background_)
+    long = evaluations * sum(map(len, data)) >= PARALLEL_FROM_EVALUATIONS
+    workers = spread(workers, sum(map(len, of_part)), long=long)
+    found = map_processes(partial(_sample, model), items, workers=workers)
+    for starts in of_part:
+        chunks = [next(found) for _ in starts]
+        yield Explained(
+            np.concatenate([chunk[0] for chunk in chunks]),
+            chunks[0].baseline,
+            np.concatenate([chunk[2] for chunk in chunks]),
+        )
+
+
+def _sample(model: Any, X: pd.DataFrame) -> Explained:
     columns = list(X.columns)
 
     def answer(vectors: FloatArray) -> FloatArray:
         return _answers(model, pd.DataFrame(vectors, columns=columns), SCALES[model.kind])
 
-    return permutation_shap(answer, X.to_numpy(dtype=np.float64), model.background_)
+    # One thread, in this process or another: rounding may depend on how many there are.
+    with threadpool_limits(1):
+        found = permutation_shap(answer, X.to_numpy(dtype=np.float64), model.background_)
+    return Explained(*found)

@@ -1,86 +1,136 @@
 """Shapley values of tree models: exact, over the trees themselves."""
 
+import copy
 import warnings
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from genrescope.parallel import Workers, at_most, map_processes, process_count
+from genrescope.parallel import Workers, at_most, map_processes
 
 FloatArray = npt.NDArray[np.float64]
+Vectors = npt.NDArray[np.float32]
 
-CHUNKS_PER_WORKER = 3  # few: each takes the forest along and prepares it anew
+TREES_AT_A_TIME = 25  # a worker holds no more of a forest, and a forest of 500 keeps 20 at work
 PARALLEL_FROM_LEAVES = 10_000_000  # leaves x clips, some five seconds of work in one process
 
 
+class Explained(NamedTuple):
+    """Shapley values of some clips.
+
+    Attributes
+    ----------
+    values : numpy.ndarray [shape=(n, n_features, n_classes)]
+    baseline : numpy.ndarray [shape=(n_classes,)]
+    errors : numpy.ndarray [shape=(n, n_features, n_classes)] or None
+        Standard errors; None of values that are exact.
+    """
+
+    values: FloatArray
+    baseline: FloatArray
+    errors: FloatArray | None = None
+
+
 def forest_shap(
-    model: Any, X: pd.DataFrame, *, workers: Workers = 1
-) -> tuple[FloatArray, FloatArray]:
+    model: Any, parts: Sequence[Vectors], *, workers: Workers = 1
+) -> Iterator[Explained]:
     """Shapley values of a forest, on the probability scale.
+
+    They are the mean of those of its trees, some of which are explained at a time, by a worker
+    that knows no other trees. Whoever does it, the same trees are added up in the same order.
 
     Parameters
     ----------
     model : ForestClassifier
-    X : DataFrame [shape=(n, n_features)]
+    parts : sequence of numpy.ndarray [shape=(n, n_features)]
+        One part of the clips after the other.
     workers : Workers
-        Processes, where the work is long enough to pay for them; the usable cores where None.
+        As in `spread`.
 
-    Returns
-    -------
-    values : numpy.ndarray [shape=(n, n_features, n_classes)]
-    baseline : numpy.ndarray [shape=(n_classes,)]
+    Yields
+    ------
+    Explained
+        Of each part.
     """
     forest = model.forest_
-    vectors = X.to_numpy(dtype=np.float32)
-    leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
-    if leaves * len(vectors) < PARALLEL_FROM_LEAVES:
-        workers = 1
-    n_chunks = 1 if workers == 1 else min(process_count(workers) * CHUNKS_PER_WORKER, len(vectors))
-    chunks = np.array_split(vectors, n_chunks) if len(vectors) else []
+    trees = forest.estimators_
+    leaves = sum(tree.get_n_leaves() for tree in trees)
+    long = leaves * sum(map(len, parts)) >= PARALLEL_FROM_LEAVES
+    groves = [trees[k : k + TREES_AT_A_TIME] for k in range(0, len(trees), TREES_AT_A_TIME)]
+    work = (_Work(_of_trees(forest, grove), part) for part in parts for grove in groves)
+    n_items = len(parts) * len(groves)
     # Processes, not threads: shap's loop over the trees holds the interpreter's lock.
-    explained = map_processes(
-        partial(_explain_chunk, forest), chunks, workers=at_most(workers, len(chunks))
-    )
-    none = np.zeros((0, X.shape[1], len(model.classes_)))
-    baseline = np.asarray(_explainer(forest).expected_value, dtype=np.float64)
-    return np.concatenate([none, *explained]), baseline
+    found = map_processes(_explain, work, workers=spread(workers, n_items, long=long))
+    for part in parts:
+        values = np.zeros((*part.shape, len(model.classes_)))
+        baseline = np.zeros(len(model.classes_))
+        for grove in groves:
+            of_grove = next(found)
+            share = len(grove) / len(trees)
+            values += of_grove.values * share
+            baseline += of_grove.baseline * share
+        yield Explained(values, baseline)
 
 
-def _explainer(forest: Any) -> Any:
+def spread(workers: Workers, n_items: int, *, long: bool) -> Workers:
+    """Workers for some items of work.
+
+    Parameters
+    ----------
+    workers : Workers
+        Processes there may be; the usable cores where None.
+    n_items : int
+    long : bool
+        Whether the work is long enough to pay for processes; where not, it stays in this one.
+
+    Examples
+    --------
+    >>> spread(8, 3, long=True), spread(8, 3, long=False)
+    (3, 1)
+    """
+    return at_most(workers, n_items) if long else 1
+
+
+class _Work(NamedTuple):
+    forest: Any
+    vectors: Vectors
+
+
+def _of_trees(forest: Any, trees: Sequence[Any]) -> Any:
+    part = copy.copy(forest)
+    part.estimators_ = trees
+    return part
+
+
+def _explain(work: _Work) -> Explained:
     with warnings.catch_warnings():
         # shap's plots, which it imports unasked, use what matplotlib is about to take away.
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         from shap import TreeExplainer
 
-    return TreeExplainer(forest, feature_perturbation="tree_path_dependent")
-
-
-def _explain_chunk(forest: Any, vectors: npt.NDArray[np.float32]) -> FloatArray:
+    explainer = TreeExplainer(work.forest, feature_perturbation="tree_path_dependent")
+    baseline = np.asarray(explainer.expected_value, dtype=np.float64)
+    if not len(work.vectors):
+        return Explained(np.zeros((*work.vectors.shape, len(baseline))), baseline)
     # shap's own check of additivity would raise; ours measures, and reports what it found.
-    values = _explainer(forest).shap_values(vectors, check_additivity=False)
-    return np.asarray(values, dtype=np.float64)
+    values = explainer.shap_values(work.vectors, check_additivity=False)
+    return Explained(np.asarray(values, dtype=np.float64), baseline)
 
 
-def boosting_shap(model: Any, X: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+def boosting_shap(model: Any, vectors: Vectors) -> Explained:
     """Shapley values of boosted trees, on the margin; over the rounds that were kept.
 
     Parameters
     ----------
     model : BoostingClassifier
-    X : DataFrame [shape=(n, n_features)]
-
-    Returns
-    -------
-    values : numpy.ndarray [shape=(n, n_features, n_classes)]
-    baseline : numpy.ndarray [shape=(n_classes,)]
+    vectors : numpy.ndarray [shape=(n, n_features)]
     """
     from xgboost import DMatrix
 
     # The baseline is the same for every clip; a row of zeros has it even without clips.
-    vectors = np.vstack([X.to_numpy(dtype=np.float32), np.zeros((1, X.shape[1]), np.float32)])
-    contributions = model.booster_.predict(DMatrix(vectors), pred_contribs=True, strict_shape=True)
+    rows = np.vstack([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
+    contributions = model.booster_.predict(DMatrix(rows), pred_contribs=True, strict_shape=True)
     contributions = contributions.astype(np.float64).transpose(0, 2, 1)
-    return contributions[:-1, :-1], contributions[-1, -1]
+    return Explained(contributions[:-1, :-1], contributions[-1, -1])

@@ -24,7 +24,7 @@ from genrescope.features.place import Place
 from genrescope.features.shards import Shard, ShardClip
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
-from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside, write_csv
+from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside
 from genrescope.parallel import Workers, cpu_count
 from genrescope.progress import progress
 from genrescope.remote import is_url, look_up
@@ -33,6 +33,7 @@ from genrescope.settings import AudioSettings, FeatureSettings
 CLIPS_PER_SHARD = 128
 FILES_AT_A_TIME = 256  # of a thread that digests them
 CLIPS_AT_A_TIME = 256  # spectrograms held while they are exported
+ROWS_AT_A_TIME = 8192  # of a table of features
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,12 @@ def export(
         Where a file cannot be written.
     """
     about = corpus.clips.set_index("clip_id").loc[features.clip_ids, ["label", "genre", "group"]]
-    table = pd.concat([features.vectors, about], axis=1).rename_axis(index="clip_id").reset_index()
     sweep_beside(csv_path)
-    write_csv(csv_path, table)
+    with atomic_path(csv_path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for first in range(0, max(len(about), 1), ROWS_AT_A_TIME):
+            rows = slice(first, first + ROWS_AT_A_TIME)
+            table = pd.concat([features.vectors.iloc[rows], about.iloc[rows]], axis=1)
+            table.to_csv(file, header=first == 0, index_label="clip_id", lineterminator="\n")
     if npy_path is None or features.log_mels is None:
         return
     header: dict[str, Any] = {
@@ -224,9 +228,7 @@ def _plan(found: FeatureStore, clips: Sequence[ShardClip], *, log_mels: bool) ->
     made are those that the next one plans.
     """
     wanted: list[Kind] = ["vectors", "log_mels"] if log_mels else ["vectors"]
-    known = {"vectors": set(found.vectors().index)}
-    if log_mels:
-        known["log_mels"] = set(found.log_mels()[0].index)
+    known = {kind: found.known(kind) for kind in wanted}
     missing: dict[tuple[Kind, ...], dict[str, ShardClip]] = {}
     for clip in clips:
         lacking = tuple(kind for kind in wanted if clip.key not in known[kind])
@@ -268,11 +270,10 @@ def _assemble(
     log_mels: bool,
     extracted: int,
 ) -> CorpusFeatures:
-    stored = found.vectors()
-    rows = stored.reindex([clip.key for clip in clips])
-    failed = rows["failure_kind"].notna().to_numpy()
+    said, values = found.vectors([clip.key for clip in clips])
+    failed = said["failure_kind"].notna().to_numpy()
     # Nothing is stored of a file that cannot be opened, or not be had from its server.
-    unread = ~pd.Index([clip.key for clip in clips]).isin(stored.index)
+    unread = ~failed & np.isnan(values).all(axis=1)
     failures = []
     for n, clip in enumerate(clips):
         if not (failed[n] or unread[n]):
@@ -281,13 +282,13 @@ def _assemble(
             error = _why_unreadable(clip, found.audio)
             failures.append((clip.path, error.reason, error.kind))
         else:
-            row = rows.iloc[n]
+            row = said.iloc[n]
             failures.append((clip.path, str(row["failure_reason"]), str(row["failure_kind"])))
     used = ~(failed | unread)
     clip_ids = [str(clip_id) for clip_id in corpus.clips["clip_id"].to_numpy()[used]]
     names = list(feature_names(found.features))
     vectors = pd.DataFrame(
-        rows.loc[used, names].to_numpy(np.float32),
+        values if used.all() else values[used],
         index=pd.Index(clip_ids, dtype="str", name="clip_id"),
         columns=names,
     )

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from platform import node
@@ -224,7 +224,9 @@ def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
     return name
 
 
-def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_table(
+    place: Place, name: str, columns: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a shard's table, having checked its digest.
 
     Parameters
@@ -232,6 +234,8 @@ def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     place : Place
     name : str
         Of a `.parquet` file in the store.
+    columns : sequence of str, optional
+        What of it to read; everything where not given.
 
     Returns
     -------
@@ -251,7 +255,9 @@ def read_table(place: Place, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise DamagedShardError(name) from error
     if hashlib.sha256(content).hexdigest() != PurePosixPath(name).stem:
         raise DamagedShardError(name)
-    table = pq.read_table(pa.BufferReader(content))
+    table = pq.read_table(
+        pa.BufferReader(content), columns=None if columns is None else list(columns)
+    )
     about: dict[str, Any] = json.loads(table.schema.metadata[METADATA])
     return table.to_pandas(), about
 

@@ -3,18 +3,19 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from genrescope.features.kernels import Floats
 from genrescope.features.log_mels import LogMels
 from genrescope.features.place import Place
 from genrescope.features.shards import (
     ARRAY,
-    CLIP_COLUMNS,
     ROW,
     DamagedShardError,
     checked,
@@ -52,7 +53,10 @@ behind it, a JSON object, where the sound was altered first. Clips that could no
 `failure_kind` and a `failure_reason` instead of values.
 """
 
+KEY, FAILURE = "clip", ("failure_kind", "failure_reason")
+SHARDS_AT_A_TIME = 64  # 8,192 clips
 Kind = Literal["vectors", "log_mels"]
+Taken = TypeVar("Taken")
 
 
 class FeatureStore:
@@ -79,8 +83,8 @@ class FeatureStore:
     >>> store = FeatureStore(
     ...     "memory://features", audio=AudioSettings(), features=FeatureSettings()
     ... )
-    >>> sorted(store.folders), len(store.vectors())
-    (['log_mels', 'vectors'], 0)
+    >>> sorted(store.folders), store.known("vectors")
+    (['log_mels', 'vectors'], set())
     """
 
     def __init__(
@@ -115,21 +119,59 @@ class FeatureStore:
             if said != text.encode():
                 self.place.write(name, text.encode())
 
-    def vectors(self) -> pd.DataFrame:
-        """Everything known of feature vectors under these settings.
+    def known(self, kind: Kind) -> set[str]:
+        """Keys of the clips that something is known of under these settings, failures included.
+
+        Parameters
+        ----------
+        kind : str
+            `vectors` or `log_mels`.
+        """
+        shards = self._tables(kind, lambda table: table["clip"].tolist(), [KEY])
+        return {key for keys, _ in shards for key in keys}
+
+    def vectors(self, keys: Sequence[str]) -> tuple[pd.DataFrame, Floats]:
+        """What is known of the feature vectors of some clips.
+
+        Shards are read one after the other and nothing of other clips is kept.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Of the clips; each known to the store, or not.
 
         Returns
         -------
-        DataFrame
-            Index `clip`, the key; `failure_kind` and `failure_reason`, null where there are
-            features; a column per feature.
+        failures : DataFrame [shape=(n, 2)]
+            `failure_kind` and `failure_reason` of each clip, null where there are features.
+        values : numpy.ndarray [shape=(n, n_features), dtype=float32]
+            NaN where there are none.
         """
-        tables = [table for table, _ in self._tables("vectors")]
-        empty = pd.DataFrame(columns=[*CLIP_COLUMNS, *feature_names(self.features)])
-        return _first_of_each(tables, empty)
+        names = list(feature_names(self.features))
+        wanted = pd.Index(keys)
+        places = pd.Index(wanted.unique())
+        values = np.full((len(places), len(names)), np.nan, np.float32)
+        said = np.full((len(places), len(FAILURE)), None, dtype=object)
+        seen = np.zeros(len(places), dtype=bool)
+
+        def take(table: pd.DataFrame) -> None:
+            at = places.get_indexer(pd.Index(table["clip"]))
+            # Two processes at work on one corpus may have stored a clip twice, with the same
+            # values: the shards are in order, and the first one counts.
+            rows = np.flatnonzero((at >= 0) & ~seen[at])
+            _, first = np.unique(at[rows], return_index=True)
+            rows = rows[first]
+            values[at[rows]] = table[names].to_numpy(np.float32)[rows]
+            said[at[rows]] = table[list(FAILURE)].astype(object).to_numpy()[rows]
+            seen[at[rows]] = True
+
+        self._tables("vectors", take, [KEY, *FAILURE, *names])
+        back = places.get_indexer(wanted)
+        failures = pd.DataFrame(said[back], columns=list(FAILURE), dtype="str")
+        return failures, values[back]
 
     def log_mels(self) -> tuple[pd.DataFrame, Sequence[str]]:
-        """Everything known of log-mel spectrograms under these settings.
+        """Where every log-mel spectrogram under these settings is.
 
         Returns
         -------
@@ -139,12 +181,12 @@ class FeatureStore:
         arrays : list of str
             Names of the arrays.
         """
-        tables: list[pd.DataFrame] = []
-        arrays: list[str] = []
-        for table, about in self._tables("log_mels"):
-            tables.append(table.assign(part=len(arrays)))
-            arrays.append(str(about[ARRAY]))
-        return _first_of_each(tables, pd.DataFrame(columns=[*CLIP_COLUMNS, ROW, "part"])), arrays
+        columns = [KEY, *FAILURE, ROW]
+        found = self._tables("log_mels", lambda table: table, columns)
+        tables = [table.assign(part=number) for number, (table, _) in enumerate(found)]
+        empty = pd.DataFrame(columns=[*columns, "part"])
+        table = pd.concat(tables, ignore_index=True) if tables else empty
+        return table.drop_duplicates(KEY).set_index(KEY), [str(about[ARRAY]) for _, about in found]
 
     def mapped(self, table: pd.DataFrame, arrays: Sequence[str]) -> LogMels:
         """The spectrograms of some rows of `log_mels`, in their order, left on disk."""
@@ -156,19 +198,30 @@ class FeatureStore:
             (self.features.n_mels, self.features.frames),
         )
 
-    def _tables(self, kind: Kind) -> list[tuple[pd.DataFrame, dict[str, object]]]:
-        """Every whole shard of a kind; damaged ones are removed, which is said."""
+    def _tables(
+        self, kind: Kind, take: Callable[[pd.DataFrame], Taken], columns: Sequence[str]
+    ) -> list[tuple[Taken, dict[str, object]]]:
+        """What is taken of every whole shard of a kind; damaged ones are removed, which is said.
+
+        Shards are read some at a time and taken in their order.
+        """
         folder = self.folders[kind]
         names = [f"{folder}/{n}" for n in self.place.names(folder) if n.endswith(".parquet")]
         # From a server, waiting takes the time.
         threads = cpu_count() if self.place.local is not None else REQUESTS
+        taken: list[tuple[Taken, dict[str, object]]] = []
         with ThreadPoolExecutor(threads) as pool:
-            found = list(pool.map(self._read, names))
-        return [shard for shard in found if shard is not None]
+            for first in range(0, len(names), SHARDS_AT_A_TIME):
+                some = names[first : first + SHARDS_AT_A_TIME]
+                found = pool.map(partial(self._read, columns=columns), some)
+                taken += [(take(shard[0]), shard[1]) for shard in found if shard is not None]
+        return taken
 
-    def _read(self, name: str) -> tuple[pd.DataFrame, dict[str, object]] | None:
+    def _read(
+        self, name: str, *, columns: Sequence[str]
+    ) -> tuple[pd.DataFrame, dict[str, object]] | None:
         try:
-            table, about = read_table(self.place, name)
+            table, about = read_table(self.place, name, columns)
             if ARRAY in about and not checked(self.place, str(about[ARRAY])):
                 # Over a network, what another machine wrote first may show last: nothing is removed.
                 print(
@@ -185,9 +238,3 @@ class FeatureStore:
             self.place.remove(name)
             return None
         return table, about
-
-
-def _first_of_each(tables: Sequence[pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:
-    # Two processes at work on one corpus may have stored a clip twice, with the same values.
-    table = pd.concat(tables, ignore_index=True) if tables else empty
-    return table.drop_duplicates("clip").set_index("clip")

@@ -1,8 +1,9 @@
 """Gradient-boosted trees on feature vectors."""
 
+import sys
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +11,22 @@ import pandas as pd
 import xgboost as xgb
 from scipy.special import softmax
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from genrescope.errors import BundleError
-from genrescope.models.estimator import GenreClassifier, Validation, seed_of
-from genrescope.parallel import cpu_count
+from genrescope.features.vector_files import VectorFiles
+from genrescope.models.boosting_data import Table, on_disk, on_workers
+from genrescope.models.estimator import Codes, GenreClassifier, Validation, seed_of
+from genrescope.models.place import cluster, cluster_errors, fits
+from genrescope.parallel import RemoteWorkers, cpu_count
 
 if TYPE_CHECKING:
     from genrescope.models.bundle_info import BundleInfo
 
 METRIC = "mlogloss"
 MANY_CLIPS = 5000
+Held: TypeAlias = tuple[Table, Codes] | None
+History: TypeAlias = dict[str, dict[str, list[float]]]
 
 
 class BoostingClassifier(GenreClassifier):
@@ -123,10 +130,15 @@ class BoostingClassifier(GenreClassifier):
     def fit(self, X: Any, y: Any, *, validation: Validation = None) -> Self:
         """Boost.
 
+        A table that does not fit one process (`genrescope.models.place.fits`) is trained on by the
+        workers of a cluster inside `genrescope.models.place.training_on`, elsewhere from disk. From
+        disk the trees are the same; workers find other bins and draw other clips: docs/models.md.
+
         Parameters
         ----------
-        X : array-like [shape=(n, n_features)]
-            Feature vectors, finite.
+        X : array-like or VectorFiles [shape=(n, n_features)]
+            Feature vectors, finite. A memory-mapped array of 32-bit floats and `VectorFiles` are
+            never held whole where they do not fit.
         y : array-like [shape=(n,)]
             Genres.
         validation : tuple of (X, y), optional
@@ -142,53 +154,115 @@ class BoostingClassifier(GenreClassifier):
         ------
         TrainingError
             Where all clips are of one class, or validation clips of an unknown one.
+        ClusterError
+            Where the workers of a cluster were to train, and it is lost.
+        CorpusError
+            Where a file of a table cannot be read.
         ValueError
             Where shapes or values are not as above.
         """
         self.check_params()
-        X, codes = self._check_training_vectors(X, y)
-        threads = self._threads(len(X))
-        data = xgb.QuantileDMatrix(X, codes, nthread=threads)
-        watched = [(data, "train")]
-        callbacks = []
+        X, codes = self._check_table(X, y)
+        held = None
         if validation is not None:
-            X_held, codes_held = self._check_validation_vectors(validation)
-            held = xgb.QuantileDMatrix(X_held, codes_held, ref=data, nthread=threads)
-            watched.append((held, "validation"))
-            if self.early_stopping_rounds is not None:
-                callbacks.append(
-                    xgb.callback.EarlyStopping(
-                        rounds=self.early_stopping_rounds,
-                        metric_name=METRIC,
-                        data_name="validation",
-                    )
-                )
-        history: dict[str, dict[str, list[float]]] = {}
+            held = self._check_held_table(*validation)
+        where = cluster()
+        if isinstance(X, VectorFiles) and fits(X.nbytes):
+            X = X.read()
+        if fits(X.nbytes):
+            booster, history = self._train(xgb.QuantileDMatrix, X, codes, held)
+        elif where is not None:
+            print(f"boosting: {_too_large(X)} is trained on the workers", file=sys.stderr)
+            booster, history = self._train_on_workers(where, X, codes, held)
+        else:
+            print(f"boosting: {_too_large(X)} is trained from disk", file=sys.stderr)
+            with on_disk() as matrix:
+                booster, history = self._train(matrix, X, codes, held)
+        return self._keep(booster, history)
+
+    def _train(self, matrix: Any, X: Table, codes: Codes, held: Held) -> tuple[Any, History]:
+        threads = self._threads(len(codes))
+        data = matrix(X, codes, nthread=threads)
+        watched = [(data, "train")]
+        if held is not None:
+            watched.append((matrix(*held, ref=data, nthread=threads), "validation"))
+        history: History = {}
         booster = xgb.train(
-            self._native_params(threads),
+            self._native_params() | {"nthread": threads},
             data,
             self.n_estimators,
             evals=watched,
             evals_result=history,
-            callbacks=callbacks,
+            callbacks=self._stopping(held),
             verbose_eval=False,
         )
-        if callbacks:
+        return booster, history
+
+    def _train_on_workers(
+        self, workers: RemoteWorkers, X: Table, codes: Codes, held: Held
+    ) -> tuple[Any, History]:
+        from xgboost import dask as of_cluster
+
+        with cluster_errors(workers, "train the boosted trees"), workers.client.as_current():
+            matrix = on_workers(workers.client)
+            data = matrix(X, codes)
+            watched = [(data, "train")]
+            if held is not None:
+                watched.append((matrix(*held, ref=data), "validation"))
+            found = of_cluster.train(
+                workers.client,
+                self._native_params(),
+                data,
+                self.n_estimators,
+                evals=watched,
+                callbacks=self._stopping(held),
+                verbose_eval=False,
+            )
+        return found["booster"], found["history"]
+
+    def _stopping(self, held: Held) -> list[Any]:
+        if held is None or self.early_stopping_rounds is None:
+            return []
+        return [
+            xgb.callback.EarlyStopping(
+                rounds=self.early_stopping_rounds, metric_name=METRIC, data_name="validation"
+            )
+        ]
+
+    def _keep(self, booster: Any, history: History) -> Self:
+        if self.early_stopping_rounds is not None and "validation" in history:
             booster = booster[: booster.best_iteration + 1]
             booster.set_attr(best_iteration=None, best_score=None)
         self.booster_ = booster
         self.best_round_ = int(booster.num_boosted_rounds())
-        losses = {f"{name}_loss": history[name][METRIC] for _, name in watched}
-        self.training_curve_ = pd.DataFrame(losses)
+        self.training_curve_ = pd.DataFrame(
+            {f"{name}_loss": losses[METRIC] for name, losses in history.items()}
+        )
         self.training_curve_.insert(0, "round", np.arange(1, len(self.training_curve_) + 1))
         return self
+
+    def _check_table(self, X: Any, y: Any) -> tuple[Table, Codes]:
+        if not isinstance(X, VectorFiles):
+            return self._check_training_vectors(X, y)
+        check_consistent_length(X, y)
+        self.n_features_in_ = X.shape[1]
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        return X, self._encode(column_or_1d(y))
+
+    def _check_held_table(self, X: Any, y: Any) -> tuple[Table, Codes]:
+        if not isinstance(X, VectorFiles):
+            return self._check_validation_vectors((X, y))
+        check_consistent_length(X, y)
+        if X.columns != list(getattr(self, "feature_names_in_", [])):
+            raise ValueError("the validation clips have other features than the training clips")
+        return X, self._encode_validation(y)
 
     def _threads(self, n_clips: int) -> int:
         if self.n_jobs is None:
             return 1 if n_clips < MANY_CLIPS else cpu_count()
         return cpu_count() if self.n_jobs < 1 else self.n_jobs
 
-    def _native_params(self, threads: int) -> dict[str, Any]:
+    def _native_params(self) -> dict[str, Any]:
         return {
             "objective": "multi:softprob",
             "num_class": len(self.classes_),
@@ -202,7 +276,6 @@ class BoostingClassifier(GenreClassifier):
             "reg_lambda": self.reg_lambda,
             "reg_alpha": self.reg_alpha,
             "seed": seed_of(self.random_state) % 2**31,
-            "nthread": threads,
         }
 
     def margins(self, X: Any) -> npt.NDArray[np.float64]:
@@ -265,3 +338,7 @@ class BoostingClassifier(GenreClassifier):
             raise BundleError(f"xgboost cannot read it ({reason})", path=path) from error
         model.best_round_ = int(model.booster_.num_boosted_rounds())
         return model
+
+
+def _too_large(X: Table) -> str:
+    return f"a table of {X.nbytes / 2**20:,.0f} MB, too large for the memory of one process,"

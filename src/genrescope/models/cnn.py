@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from genrescope.errors import TrainingError
 from genrescope.models.augmentation import Augmentation
-from genrescope.models.device import pick_device, reproducible, threads
+from genrescope.models.device import (
+    announce,
+    pick_device,
+    reproducible,
+    threads,
+    where_it_trains,
+)
 from genrescope.models.estimator import GenreClassifier, Validation, class_weights, seed_of
 from genrescope.models.maps import (
     Maps,
@@ -25,6 +31,7 @@ from genrescope.models.maps import (
 from genrescope.models.memory import reused_blocks
 from genrescope.models.network import GenreNetwork
 from genrescope.models.network_file import read_network, write_network
+from genrescope.models.place import cluster
 from genrescope.models.training import Clips, Schedule, train
 
 if TYPE_CHECKING:
@@ -180,7 +187,7 @@ class CnnClassifier(GenreClassifier):
         pick_device(self.device)
 
     def fit(self, X: Any, y: Any, *, validation: Validation = None, unlabelled: Any = None) -> Self:
-        """Train the network.
+        """Train the network, on one machine: a GPU, and that a cluster stays idle, is announced.
 
         Parameters
         ----------
@@ -220,6 +227,8 @@ class CnnClassifier(GenreClassifier):
             held = Clips(held_maps, self._encode_validation(validation[1]))
         target = self._target_maps(unlabelled)
         seed, device = seed_of(self.random_state), pick_device(self.device)
+        if device.type == "cuda" or cluster() is not None:
+            announce(where_it_trains(device, self.n_jobs))
         weights = class_weights(self.class_weight, self.classes_, codes)
         with threads(self.n_jobs), reused_blocks(), reproducible(seed, device):
             network = GenreNetwork(

@@ -1,7 +1,9 @@
 """Where torch computes, on how many threads, and how to make it repeatable."""
 
 import contextlib
+import functools
 import os
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -45,12 +47,45 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def where_it_trains(device: torch.device, n_jobs: int | None = None) -> str:
+    """Where a network is trained, in a sentence: never on the workers of a cluster.
+
+    Parameters
+    ----------
+    device : torch.device
+    n_jobs : int, optional
+        Threads asked for, as in `threads`.
+
+    Examples
+    --------
+    >>> where_it_trains(torch.device("cpu"), 1)
+    'the network trains on this machine: 1 core'
+    """
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return f"the network trains on this machine: {name} ({device})"
+    count = _thread_count(n_jobs)
+    return f"the network trains on this machine: {count} core{'s' * (count != 1)}"
+
+
+@functools.cache
+def announce(sentence: str) -> None:
+    """Say a sentence on stderr, once in a process."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _thread_count(n_jobs: int | None) -> int:
+    # Never more than torch was given: a worker process may have been limited to one.
+    if n_jobs is None or n_jobs < 1:
+        return min(torch.get_num_threads(), cpu_count())
+    return n_jobs
+
+
 @contextlib.contextmanager
 def threads(n_jobs: int | None) -> Iterator[None]:
     """Set torch's threads inside the block, and put the old number back."""
     before = torch.get_num_threads()
-    # Never more than torch was given: a worker process may have been limited to one.
-    torch.set_num_threads(min(before, cpu_count()) if n_jobs is None or n_jobs < 1 else n_jobs)
+    torch.set_num_threads(_thread_count(n_jobs))
     try:
         yield
     finally:

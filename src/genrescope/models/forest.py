@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from genrescope.errors import BundleError
 from genrescope.models.estimator import GenreClassifier, Validation, class_weights, seed_of
+from genrescope.models.place import trees_on_workers
 from genrescope.parallel import cpu_count
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class ForestClassifier(GenreClassifier):
     class_weight : {"balanced", "balanced_subsample"}, dict or None
         Weights of the classes. None: as frequent as they are.
     n_jobs : int, optional
-        Threads in training; the usable cores where not given. It does not change the result.
+        Threads in training; the usable cores where not given. It does not change the result, nor
+        does a cluster, on whose workers the trees grow inside
+        `genrescope.models.place.training_on`.
     random_state : int, RandomState or None
         Seed.
 
@@ -116,6 +119,8 @@ class ForestClassifier(GenreClassifier):
         ------
         TrainingError
             Where all clips are of one class.
+        ClusterError
+            Where the trees were to grow on a cluster and it is lost.
         ValueError
             Where shapes or values are not as above.
         """
@@ -126,7 +131,7 @@ class ForestClassifier(GenreClassifier):
         weights = self.class_weight
         if isinstance(weights, dict):
             weights = dict(enumerate(class_weights(weights, self.classes_, codes).tolist()))
-        self.forest_ = RandomForestClassifier(
+        forest = RandomForestClassifier(
             n_estimators=self.n_estimators,
             max_depth=self.max_depth,
             max_features=self.max_features,
@@ -134,7 +139,10 @@ class ForestClassifier(GenreClassifier):
             class_weight=weights,
             n_jobs=cpu_count() if self.n_jobs is None else self.n_jobs,
             random_state=seed_of(self.random_state),
-        ).fit(X, codes)
+        )
+        with trees_on_workers():
+            self.forest_ = forest.fit(X, codes)
+        _share_params(self.forest_)
         # Threads add the trees' votes up in whatever order they finish, and floating-point sums
         # depend on the order: one thread keeps predictions identical from run to run.
         self.forest_.n_jobs = 1
@@ -187,3 +195,15 @@ class ForestClassifier(GenreClassifier):
                 path=folder / cls.weights_file,
             )
         return model
+
+
+def _share_params(forest: RandomForestClassifier) -> None:
+    """Have trees hold the forest's own parameters.
+
+    Those grown in another process hold copies of them, and a file tells copies from the same
+    object: the same forest would be written in other bytes.
+    """
+    shared = {name: getattr(forest, name) for name in forest.estimator_params}
+    shared.pop("random_state")
+    for tree in forest.estimators_:
+        tree.set_params(**shared, splitter=forest.estimator_.splitter)

@@ -1,6 +1,7 @@
 """The explanations a study writes: SHAP tables, and examples with picture, sound and words."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from genrescope.config import StudyConfig
 from genrescope.evaluation.cells import predict_cell
 from genrescope.explanations.explainer import Explainer
 from genrescope.explanations.explanation import Explanation
-from genrescope.explanations.shapley import shap_values
+from genrescope.explanations.shap_summary import ShapSummary
+from genrescope.explanations.shapley import SCALES, ShapValues, shap_parts
 from genrescope.explanations.words import languages, load_language
 from genrescope.figures import save_figure, shap_figure
 from genrescope.files import atomic_path, write_csv, write_json
@@ -50,6 +52,9 @@ def explain_features(
 ) -> dict[str, Any]:
     """Write the SHAP values of a model of vectors on its source's held-out clips.
 
+    At most `explanations.shap_clips` of them, 200 unless the study says otherwise. The values are
+    written as they come: those of some thousand clips are held at a time, however many there are.
+
     Parameters
     ----------
     folder : pathlib.Path
@@ -67,7 +72,7 @@ def explain_features(
         Of the split, and of the draw where there are more clips than are to be explained.
     config : StudyConfig
     workers : Workers
-        Processes; the usable cores where None.
+        Processes, where the work is long enough to pay for them; the usable cores where None.
 
     Returns
     -------
@@ -77,9 +82,14 @@ def explain_features(
     """
     at_most = config.explanations.shap_clips
     X, clips = choose_clips(members, kind="vectors", seed=seed, at_most=at_most)
-    explained = shap_values(load().model, X, workers=workers)
+    model = load().model
+    classes = [str(name) for name in model.classes_]
+    explained = ShapSummary([str(name) for name in X.columns], classes)
+    with atomic_path(folder / "values.parquet") as temporary:
+        _write_values(temporary, explained, shap_parts(model, X, workers=workers))
+    scale = SCALES[model.kind]
     summary = {
-        "scale": explained.scale,
+        "scale": scale,
         "n": len(clips),
         "residual": explained.residual,
         "sampling_error": explained.sampling_error,
@@ -89,8 +99,6 @@ def explain_features(
     order = [genre for genre in genres if genre in explained.classes]
     per_class = explained.per_class()[order]
     families = explained.families()[order]
-    with atomic_path(folder / "values.parquet") as temporary:
-        explained.frame().to_parquet(temporary, index=False)
     write_csv(folder / "top_features.csv", top)
     write_csv(folder / "per_class.csv", per_class.rename_axis("feature"), index=True)
     write_csv(folder / "families.csv", families.rename_axis("family"), index=True)
@@ -100,13 +108,28 @@ def explain_features(
             per_class,
             title=f"What decides in {name}",
             subtitle=f"mean |SHAP| over {len(clips)} held-out clips",
-            scale=explained.scale,
+            scale=scale,
             words={str(feature): words.feature(str(feature)) for feature in per_class.index},
         ),
         folder / "per_class.png",
     )
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _write_values(path: Path, summary: ShapSummary, parts: Iterator[ShapValues]) -> None:
+    """Write parts as they come, a row group or more of each, and take them into the summary."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for part in parts:
+            summary.add(part)
+            table = pa.Table.from_pandas(part.frame(), preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
 
 
 def explain_examples(

@@ -136,7 +136,12 @@ def _corpus(material: Material) -> dict[str, Any]:
 
 def _model(settings: ModelSettings) -> dict[str, Any]:
     model = create_model(settings.kind, **settings.params)
-    return {"kind": settings.kind, "input": model.input, "params": model.get_params()}
+    facts = {"kind": settings.kind, "input": model.input, "params": model.get_params()}
+    if model.input == "log_mels":
+        from genrescope.models.device import pick_device, where_it_trains
+
+        facts["trained"] = where_it_trains(pick_device(model.device), model.n_jobs)
+    return facts
 
 
 def write_records(

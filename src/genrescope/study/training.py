@@ -16,6 +16,7 @@ from genrescope.features.log_mels import LogMels
 from genrescope.files import write_csv
 from genrescope.models import create_model
 from genrescope.models.bundle import save_bundle
+from genrescope.models.place import training_on
 from genrescope.models.statistics import FeatureStatistics
 from genrescope.parallel import Workers
 from genrescope.report.model_card import model_card
@@ -131,7 +132,7 @@ def fit_model(
     clips: TrainingClips,
     *,
     seed: int,
-    workers: Workers = None,  # noqa: ARG001 (every model trains in this process so far)
+    workers: Workers = None,
 ) -> Any:
     """Train a model.
 
@@ -146,7 +147,8 @@ def fit_model(
         Processes for a model that trains in several; the usable cores where None.
     """
     model = create_model(settings.kind, **({"random_state": seed} | settings.params))
-    return model.fit(clips.X, clips.y, validation=clips.validation)
+    with training_on(workers):
+        return model.fit(clips.X, clips.y, validation=clips.validation)
 
 
 def train_bundle(
