@@ -21,9 +21,9 @@ from genrescope.features.shards import Shard, ShardClip, make_shard
 from genrescope.features.store import FeatureStore, Kind
 from genrescope.features.vector import check_settings, feature_names
 from genrescope.files import UNREADABLE, atomic_path, content_digest, sweep_beside, write_csv
-from genrescope.remote import look_up
 from genrescope.parallel import Workers, at_most, cpu_count, map_processes
 from genrescope.progress import progress
+from genrescope.remote import look_up
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_PER_SHARD = 128
