@@ -243,7 +243,8 @@ class Corpus:
 
 
 ABOUT = {
-    "name": str, "culture": str, "format": str, "synthetic": bool, "has_features": bool, "notes": list,
+    "name": str, "culture": str, "format": str, "notes": list,
+    "synthetic": bool, "has_features": bool,
 }  # fmt: skip
 
 
