@@ -10,7 +10,7 @@ ifneq ($(GENRESCOPE_DATA),)
 export GENRESCOPE_DATA
 endif
 
-.PHONY: install demo test test-fast check docs bench lock clean
+.PHONY: install demo test test-fast check docs bench fuzz lock clean
 
 install: $(STAMP)
 
@@ -50,6 +50,11 @@ docs: install
 
 bench: install
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# Every fuzzer for so many seconds of processor time; what they find goes to build/fuzz.
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/python fuzz/run.py all --seconds $(SECONDS)
 
 # Write requirements.lock from what the newest releases allowed by pyproject.toml resolve to.
 lock:

@@ -89,7 +89,7 @@ def typed_errors() -> Iterator[None]:
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """An empty folder, in memory where there is such a place."""
-    shared = Path("/dev/shm")  # noqa: S108 (a folder of its own is made there)
+    shared = Path("/dev/shm")
     where = shared if os.access(shared, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="fuzzing-", dir=where))
     try:

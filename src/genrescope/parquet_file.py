@@ -33,8 +33,8 @@ def read_parquet(
     Raises
     ------
     ValueError
-        Where it is not Parquet, damaged, nested, or would take more than 256 MiB and a hundred times
-        the file.
+        Where it is not Parquet, damaged, nested, or would take more than 256 MiB and a hundred
+        times the file.
     OSError
         Where the file cannot be read.
     """
@@ -61,7 +61,7 @@ def read_parquet(
             or pa.types.is_binary(field.type)
             or pa.types.is_large_binary(field.type)
         ]
-        # Words that repeat are kept once, so that what they would take is known before they take it.
+        # Words that repeat are kept once, so that what they would take is known before it is.
         again = pa.BufferReader(source) if held else source
         with pq.ParquetFile(again, read_dictionary=words) as file:
             table = file.read(columns=None if columns is None else list(columns))

@@ -10,7 +10,6 @@ import yaml
 from genrescope.errors import ConfigError
 from genrescope.remote import UrlPath, place_of
 
-
 LARGEST = 2**20  # bytes of a file
 MOST_VALUES = 100_000  # of a file, those that an alias repeats counted each time
 
@@ -29,7 +28,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             )
         return node
 
-    def construct_scalar(self, node: yaml.Node) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
         if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
             raise yaml.constructor.ConstructorError(

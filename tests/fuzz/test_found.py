@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+
 from fuzzing.containers import change_sound
 from fuzzing.target import Target, typed_errors
 from fuzzing.yaml_text import BOMB
-
 from genrescope.audio.decode import decode
+from genrescope.audio.id3_field import LARGEST_FRAME
 from genrescope.audio.payload import payload_digest
 from genrescope.audio.probe import probe
 from genrescope.audio.tags import read_tags
@@ -75,10 +76,9 @@ def test_an_ogg_file_is_never_searched(tmp_path, monkeypatch):
 
 
 def test_damaged_oggs_end_in_a_sentence_wherever_one_begins(tmp_path):
-    """With the search, five of these end the process."""
     path, rng = tmp_path / "a.ogg", Random(5)
     content = ogg(path)
-    for _ in range(150):
+    for _ in range(100):
         path.write_bytes(change_sound(content, rng))
         for start_s in (0.3, 1.5):
             with typed_errors():
@@ -97,16 +97,16 @@ def test_channels_beyond_numbers_are_named_without_a_warning(tmp_path):
     refused(decode, path, of=AudioError, match="NaN or infinite")
 
 
-def test_an_id3_frame_that_unpacks_to_300_megabytes(tmp_path):
+def test_an_id3_frame_that_unpacks_without_a_bound(tmp_path):
     sound = io.BytesIO()
     soundfile.write(sound, np.zeros(4000), 8000, format="MP3")
-    packed = zlib.compress(b"\0" + b"A" * (300 * 2**20), 9)
+    packed = zlib.compress(b"\0" + b"A" * (2 * LARGEST_FRAME))
 
     def syncsafe(size):
         return bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
 
     for version, flags in ((3, b"\0\x80"), (4, b"\0\x09")):
-        body = struct.pack(">I", 300 * 2**20) + packed
+        body = struct.pack(">I", 2 * LARGEST_FRAME) + packed
         size = syncsafe(len(body)) if version == 4 else struct.pack(">I", len(body))
         frame = b"TCON" + size + flags + body
         path = tmp_path / "a.mp3"
@@ -124,8 +124,8 @@ def test_an_mp4_that_ends_within_a_box(tmp_path):
 
 
 def test_an_mp4_of_many_boxes_and_offsets_takes_linear_time(tmp_path):
-    """Each offset was looked for in every box: 10^10 steps for this megabyte."""
-    n = 100_000
+    """Each offset was looked for in every box: 10^9 steps for these 500 KB."""
+    n = 30_000
     boxes = struct.pack(">I4sI", 12, b"mdat", 0) * n
     offsets = struct.pack(">III", 0, n, 0) + b"\0\0\1\0" * (n - 1)
     table = struct.pack(">I4s", 8 + len(offsets), b"stco") + offsets
@@ -299,14 +299,14 @@ def test_failures_beside_a_table_that_are_none(tmp_path, content):
 
 def test_a_small_parquet_file_that_unpacks_to_gigabytes(tmp_path):
     path = tmp_path / "a.parquet"
-    word = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), ["x" * 10**6])
-    pq.write_table(pa.table({"a": word.cast(pa.large_string())[:100]}), path)  # what is honest
-    assert read_parquet(path).num_rows == 100
+    word = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), ["x" * 10**5])
+    pq.write_table(pa.table({"a": word[:20]}), path, store_schema=False)
+    assert read_parquet(path)["a"].to_pylist() == ["x" * 10**5] * 20
     pq.write_table(pa.table({"a": word}), path, store_schema=False)
-    assert path.stat().st_size < 10**6
+    assert path.stat().st_size < 10**5
     with pytest.raises(ValueError, match="far more"):
         read_parquet(path)
-    pq.write_table(pa.table({"a": pa.nulls(10**8, pa.int8())}), path)
+    pq.write_table(pa.table({"a": pa.nulls(5 * 10**7, pa.int8())}), path)
     with pytest.raises(ValueError, match="more than so small a file"):
         read_parquet(path)
 
@@ -407,9 +407,9 @@ def test_a_target_notices_what_is_no_typed_error():
             raise odd
     with pytest.raises(ZeroDivisionError):
         target.check(b"")
+    error = GenrescopeError("x")
+    error.args = ("two\nlines",)
     with pytest.raises(AssertionError), typed_errors():
-        error = GenrescopeError("x")
-        error.args = ("two\nlines",)
         raise error
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from fuzzing.target import NAMES
 
 pytestmark = pytest.mark.slow

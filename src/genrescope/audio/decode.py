@@ -97,7 +97,7 @@ def _mono_blocks(
     size = max(1, BLOCK_SAMPLES // info.channels)
     done = 0
     try:
-        if not _moved(sound, info, start, size):
+        if not _moved(sound, start, size):
             raise _truncated(info, start)
         while done < frames:
             block = sound.read(min(size, frames - done), dtype="float32", always_2d=True)
@@ -116,7 +116,7 @@ def _mono_blocks(
         raise _truncated(info, start + done)
 
 
-def _moved(sound: Any, info: AudioInfo, start: int, size: int) -> bool:
+def _moved(sound: Any, start: int, size: int) -> bool:
     """Go to a frame of a sound that was just opened; whether it is there.
 
     Where a sound is not to be searched (damaged Ogg files crash libsndfile), the way is read.

@@ -38,7 +38,7 @@ def _bounded(frames: Mapping[str, Any]) -> dict[str, Any]:
     return {name: type(name, (_Bounded, kind), {}) for name, kind in frames.items()}
 
 
-class _Bounded(Frame):  # type: ignore[misc]
+class _Bounded(Frame):
     @classmethod
     def _fromData(cls, header: Any, tflags: int, data: bytes) -> Any:  # noqa: N802 (mutagen's)
         if tflags & PACKED.get(header.version[1], 0):
@@ -52,7 +52,7 @@ class _Bounded(Frame):  # type: ignore[misc]
                         continue
                     if unpacker.unconsumed_tail:
                         raise ValueError(f"a frame unpacks to more than {LARGEST_FRAME:,} bytes")
-        return super()._fromData(header, tflags, data)
+        return super()._fromData(header, tflags, data)  # type: ignore[no-untyped-call]
 
 
 class Id3Field(GenreField):

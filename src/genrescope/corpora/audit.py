@@ -27,9 +27,9 @@ from genrescope.corpora.findings import (
 )
 from genrescope.corpora.hearing import Heard, hear
 from genrescope.errors import CorpusError
-from genrescope.parquet_file import read_frame
 from genrescope.files import write_csv
 from genrescope.parallel import Workers
+from genrescope.parquet_file import read_frame
 
 SUMMARY_MEASURES = (
     "peak", "clipped_share", "silent_share", "level_dbfs", "bandwidth_hz", "high_share"

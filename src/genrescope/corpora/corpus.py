@@ -20,7 +20,6 @@ from genrescope.errors import ConfigError, CorpusError, RemoteError
 from genrescope.files import atomic_path, content_digests, sha256_json, write_csv
 from genrescope.parquet_file import read_parquet
 from genrescope.remote import UrlPath, at_hand, exists, place_of, write_file
-
 from genrescope.settings import NAME
 
 __all__ = ["CLIP_DTYPES", "COLUMNS", "Corpus", "regroup"]
@@ -244,7 +243,8 @@ class Corpus:
 
 
 ABOUT = {
-    "name": str, "culture": str, "format": str, "synthetic": bool, "has_features": bool, "notes": list,
+    "name": str, "culture": str, "format": str, "notes": list,
+    "synthetic": bool, "has_features": bool,
 }  # fmt: skip
 
 

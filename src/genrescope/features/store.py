@@ -243,7 +243,7 @@ class FeatureStore:
             of_maps = name.startswith(f"{self.folders['log_mels']}/")
             picture = self.features.n_mels, self.features.frames
             if of_maps and not checked_array(self.place, str(about[ARRAY]), table, picture):
-                # Over a network, what another machine wrote first may show last: nothing is removed.
+                # Over a network what was written first may show last: nothing is removed.
                 print(
                     f"{self.place.url}/{about[ARRAY]}: is not there; its clips are extracted again",
                     file=sys.stderr,

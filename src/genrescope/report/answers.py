@@ -109,7 +109,7 @@ class Answer:
         ValueError
             Where it is something else.
         """
-        found: Self = _reader(cls).validate_python(content)
+        found: Self = _reader().validate_python(content)
         return found
 
     def stretches(self) -> list[Stretch]:
@@ -120,8 +120,8 @@ class Answer:
 
 
 @functools.cache
-def _reader(kind: type[Answer]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _reader() -> TypeAdapter[Any]:
+    return TypeAdapter(Answer)
 
 
 def coverage_line(coverage: Mapping[str, Any]) -> str:
