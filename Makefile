@@ -60,7 +60,7 @@ fuzz: install
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet torch==2.13.0
-	build/lock/bin/pip install --quiet ".[app,cnn,dask,dev,hub,tags]"
+	build/lock/bin/pip install --quiet ".[app,cnn,dask,dev,hub,s3,tags]"
 	build/lock/bin/pip freeze --exclude genrescope | sed 's/+cpu$$//' > requirements.lock
 
 clean:

@@ -56,8 +56,8 @@ class Place:
         """Names of the files in a folder, sorted; none where there is no such folder."""
         if self.local is not None:
             with contextlib.suppress(FileNotFoundError):
-                found = read_again(functools.partial(os.listdir, self.local / folder))
-                return sorted(name for name in found if not name.startswith("."))
+                here = read_again(functools.partial(os.listdir, self.local / folder))
+                return sorted(name for name in here if not name.startswith("."))
             return []
         found = find_files(f"{self.url}/{folder}", below=False)
         # What ends so is being written, where the server has no better way.

@@ -1,7 +1,7 @@
 """A corpus ready to learn from: usable clips, their features and their splits."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -248,7 +248,7 @@ def prepare_materials(
         if settings.root is None and settings.format == "synthetic":
             # Sound that the run made itself is held against its digest like all that it makes.
             rendered = [out / RENDERED / name]
-            ledger.run(f"render {name}", settings.options, rendered, lambda: index() and None)  # noqa: B023
+            ledger.run(f"render {name}", settings.options, rendered, functools.partial(_done, index))
         corpora[name] = _moved(ledger.timed(f"index {name}", index), ledger.folder, ledger.address)
     _check_comparable(corpora)
     materials = {}
@@ -294,6 +294,10 @@ def _moved(corpus: Corpus, folder: Path, address: Path | UrlPath) -> Corpus:
     for column in ("path", "midi_path"):
         clips[column] = clips[column].map(renamed).astype(clips[column].dtype)
     return replace(corpus, clips=clips)
+
+
+def _done(compute: Callable[[], object]) -> None:
+    compute()
 
 
 def _check_comparable(corpora: Mapping[str, Corpus]) -> None:
