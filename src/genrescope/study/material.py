@@ -248,7 +248,8 @@ def prepare_materials(
         if settings.root is None and settings.format == "synthetic":
             # Sound that the run made itself is held against its digest like all that it makes.
             rendered = [out / RENDERED / name]
-            ledger.run(f"render {name}", settings.options, rendered, functools.partial(_done, index))
+            render = functools.partial(_done, index)
+            ledger.run(f"render {name}", settings.options, rendered, render)
         corpora[name] = _moved(ledger.timed(f"index {name}", index), ledger.folder, ledger.address)
     _check_comparable(corpora)
     materials = {}
