@@ -60,12 +60,12 @@ def test_a_store_that_can_only_be_read(run, material, whole, tmp_path):
     assert "cannot be written (read-only file system)" in said
 
 
-def test_a_run_directory_that_can_only_be_read(run, material, starter, tmp_path):
+def test_a_run_directory_that_can_only_be_read(run, material, tmp_path):
     out = tmp_path / "run"
-    study = scenarios(material)["study"].words(out, 1)
+    study = ["study", material / "tiny.yaml", "--out", out, "--workers", 1]
     run(study)
     faults = read_only(out, tmp_path / "count")
-    assert "Traceback" not in run(["claims", out], **faults)
+    run(["claims", out], **faults)
     assert "cannot be written (read-only file system)" in run(study, code=1, **faults)
 
 
