@@ -86,9 +86,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(work, bundle, songs, t
 def test_a_run_that_was_stopped_at_its_very_end_is_finished(
     work, bundle, songs, tmp_path, monkeypatch
 ):
+    def stop(journal):
+        raise KeyboardInterrupt
+
     out = tmp_path / "out.csv"
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "remove", lambda journal: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Journal, "remove", stop)
         with pytest.raises(KeyboardInterrupt):
             write(out, [bundle], songs)
     before = out.read_bytes()

@@ -2,9 +2,11 @@
 
 import errno
 import shutil
+import signal
 
 import pytest
 from scenarios import scenarios
+from starter import Starter
 from trials import WRITES, differences, operations, outcome
 
 pytestmark = pytest.mark.slow
@@ -58,12 +60,12 @@ def test_a_store_that_can_only_be_read(run, material, whole, tmp_path):
     assert "cannot be written (read-only file system)" in said
 
 
-def test_a_run_directory_that_can_only_be_read(run, material, starter, tmp_path):
+def test_a_run_directory_that_can_only_be_read(run, material, tmp_path):
     out = tmp_path / "run"
-    study = scenarios(material)["study"].words(out, 1)
+    study = ["study", material / "tiny.yaml", "--out", out, "--workers", 1]
     run(study)
     faults = read_only(out, tmp_path / "count")
-    assert "Traceback" not in run(["claims", out], **faults)
+    run(["claims", out], **faults)
     assert "cannot be written (read-only file system)" in run(study, code=1, **faults)
 
 
@@ -126,3 +128,23 @@ def test_a_clock_that_jumps_by_days(run, material, whole, tmp_path):
     for name, faults in (("peace", {}), ("jumps", {"FAULT_CLOCK": 7})):
         run(predict.words(tmp_path / name, 1), code=3, **faults)
     assert outcome(tmp_path / "peace") == outcome(tmp_path / "jumps")
+
+
+def test_two_at_work_on_one_store_and_one_of_them_is_killed(material, whole, starter, tmp_path):
+    if starter.shim is None:
+        pytest.skip("needs a C compiler")
+    other, store = Starter(tmp_path / "other"), tmp_path / "store"
+    one, two = (features(material, tmp_path / name, "--store", store) for name in ("a", "b"))
+    faults = operations(store, "main", tmp_path / "count") | {"FAULT_KILL": 35}
+    killed = starter.start(one, tmp_path / "a.log", **faults)
+    stays = other.start(two, tmp_path / "b.log")
+    assert killed.end() == -signal.SIGKILL
+    assert stays.end() == 0, stays.said
+    again = starter.start(one, tmp_path / "again.log")
+    assert again.end() == 0, again.said
+    other.close()
+    assert outcome(store) == outcome(whole / "store")
+    for name in ("a", "b"):
+        table = (tmp_path / name / "west.csv").read_bytes()
+        assert table == (whole / "west.csv").read_bytes()
+    assert not list(store.rglob(".*.partial*"))

@@ -77,6 +77,8 @@ def make_material(folder: Path, *, corpora: int = 24, files: int = 60) -> Path:
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
     cnn = {"models": content["models"] | {"cnn": {"epochs": 1}}}
     (folder / "cnn.yaml").write_text(yaml.safe_dump(content | cnn))
+    tiny = {"sources": ["west"], "targets": ["east"], "models": {"forest": {"n_estimators": 5}}}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content | tiny))
     small = {"folds": 2, "repeats": 1, "seeds": 1, "draws": 1, "shots": [0, 2]}
     shift = {"models": {"forest": {"n_estimators": 10}}, "shift": small}
     (folder / "shift.yaml").write_text(yaml.safe_dump(content | shift))
