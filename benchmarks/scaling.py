@@ -67,8 +67,9 @@ def measure(
     """Measure what is not measured yet; a model trained on so many clips predicts files."""
     with Reference(folder.path / "reference.log") as reference:
         for turn in range(turns):
-            for n in sizes:
-                for step in steps:
+            # A step at all sizes before the next: the last finds what the largest has trained.
+            for step in steps:
+                for n in sizes:
                     if n > MODELLED[step].largest or kept.has(step, n, turn):
                         continue
                     words, stdin = command(folder, step, n, trained)
