@@ -1,11 +1,13 @@
 """What a command takes with all the processes it starts: processor time, memory, open files.
 
-Processor time and the largest memory of any one process are the kernel's own figures, of
-processes that live shorter than a look at them too. Samples say how a process changes over time.
+Processor time is the kernel's own figure, of processes that live shorter than a look at them too;
+the largest memory is a process's high-water mark. Samples say how a process changes over time.
 """
 
 import ctypes
 import os
+import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from tempfile import TemporaryFile
 import psutil
 
 PR_SET_CHILD_SUBREAPER = 36
+MARKS = re.compile(
+    r"^(VmHWM|VmRSS):\s+(\d+) kB", re.MULTILINE
+)  # most and now; a dying one has none
 POLL_S = 0.5
 REFERENCE_EVERY_S = 10.0
 REFERENCE_CLIPS = 40
@@ -26,11 +31,12 @@ REFERENCE_CLIPS = 40
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at one process: seconds since the start, megabytes, open files."""
+    """One look at one process: seconds since the start, megabytes now and at most, open files."""
 
     at_s: float
     pid: int
     memory_mb: float
+    peak_mb: float
     files: int
 
 
@@ -69,8 +75,8 @@ class Cost:
 
     def peaks_mb(self) -> tuple[float, float]:
         """Most seen of the main process and of any other."""
-        own = [one.memory_mb for one in self.samples if one.pid == self.main]
-        others = [one.memory_mb for one in self.samples if one.pid != self.main]
+        own = [one.peak_mb for one in self.samples if one.pid == self.main]
+        others = [one.peak_mb for one in self.samples if one.pid != self.main]
         return max(own, default=0.0), max(others, default=0.0)
 
 
@@ -102,7 +108,11 @@ def run(command: Sequence[str], *, stdin: Path | None = None, poll_s: float = PO
         said.seek(0)
         cost.said = said.read()
     cost.cpu_s = sum(one.ru_utime + one.ru_stime for one in used)
-    cost.peak_mb = max(one.ru_maxrss for one in used) / 1024
+    # A process begins with the peak of the one that started it, so a peak below this one's own
+    # says nothing; the marks seen while it ran then do.
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peaks = [one.ru_maxrss / 1024 for one in used if one.ru_maxrss > own]
+    cost.peak_mb = max([*peaks, *cost.peaks_mb()])
     return cost
 
 
@@ -111,9 +121,12 @@ def _look(cost: Cost) -> None:
     with suppress(psutil.Error):
         main = psutil.Process(cost.main)
         for process in [main, *main.children(recursive=True)]:
-            with suppress(psutil.Error):
-                memory, files = process.memory_info().rss / 2**20, process.num_fds()
-                cost.samples.append(Sample(at_s, process.pid, memory, files))
+            with suppress(psutil.Error, OSError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                marks = {name: int(kb) / 1024 for name, kb in MARKS.findall(status)}
+                if marks:
+                    now, most = marks["VmRSS"], marks["VmHWM"]
+                    cost.samples.append(Sample(at_s, process.pid, now, most, process.num_fds()))
 
 
 class Reference:

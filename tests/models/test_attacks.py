@@ -358,6 +358,7 @@ ATTACKS = {
     "a NaN threshold": ("forest", put("threshold", 0, np.nan), "not all finite"),
     "a branch of 5,000": ("forest", deep_forest, "deeper than 1000 levels"),
     "more nodes than there are": ("forest", number_in_tree("node_count", -5), "forest.skops: "),
+    "nodes beyond the arrays": ("forest", number_in_tree("node_count", 9999), "claims 9999 nodes"),
     "a vast depth": ("forest", number_in_tree("max_depth", 10**9), "claims a depth of 1000000000"),
     "a million outputs": (
         "forest", tree_argument(2, 10**6), "no forest that this version can read",

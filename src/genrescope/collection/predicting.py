@@ -25,6 +25,7 @@ SHARDS = 16  # enough for processes to share a short list
 # A forest of 500 trees takes 40 ms to ask, whether about 1 window or 400: the more files together,
 # the less it costs, and the more is lost by a run that is killed.
 FILES_PER_SHARD = (8, 128)
+MODELS_IN_MEMORY = 16  # of a process: the workers of a cluster outlive a run and its models
 WINDOWS_PER_QUESTION = 512  # 32 MB of log-mel spectrograms
 
 # What there is to say of one file: an answer of each model, or why there is none.
@@ -201,7 +202,7 @@ def _died(single: Shard, workers: Workers) -> list[Outcome]:  # noqa: ARG001 (no
     return [AudioError(reason, path=path, kind="died")]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=MODELS_IN_MEMORY)
 def _loaded(model: Model, coverage: float) -> Predictor:
     predictor = Predictor.load(model.folder, coverage=coverage)
     if read_description(model.folder).digest != model.digest:

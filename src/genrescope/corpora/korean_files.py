@@ -102,6 +102,7 @@ def _by_stem(
     sounds: defaultdict[str, list[_File]] = defaultdict(list)
     texts: defaultdict[str, list[_File]] = defaultdict(list)
     midis: defaultdict[str, list[_File]] = defaultdict(list)
+    folders: dict[PurePath, tuple[str, ...]] = {}  # a folder has many files
     for path in open_tree(root).walk(root, failures=failures):
         suffix = path.suffix.lower()
         if path.name == SYNTHETIC_MARKER or (leave_out and _one_name(path) in leave_out):
@@ -112,7 +113,10 @@ def _by_stem(
             (MIDI_SUFFIXES, midis),
         ):
             if suffix in suffixes:
-                kind[stem_of(path)].append(_File(path, _folders(path.relative_to(root).parts[:-1])))
+                parent = path.parent
+                if parent not in folders:
+                    folders[parent] = _folders(parent.relative_to(root).parts)
+                kind[stem_of(path)].append(_File(path, folders[parent]))
     return sounds, texts, midis
 
 
