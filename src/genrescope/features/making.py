@@ -44,15 +44,17 @@ def make_shards(
         Where workers of a cluster do not see a sound file that this process sees, or are lost.
     """
     workers = at_most(workers, len(shards))
-    alone = 1 if workers is None or isinstance(workers, int) else workers
+    here = workers is None or isinstance(workers, int)
     written: set[str] = set()
     for made in map_processes(
         make_shard,
         shards,
         workers=workers,
-        on_death=None if workers == 1 else functools.partial(_clip_by_clip, workers=alone),
+        on_death=None
+        if workers == 1
+        else functools.partial(_clip_by_clip, workers=1 if here else workers),
     ):
-        for path in made.gone:
+        for path in () if here else made.gone:
             forget(path)
             if content_digest(path) != UNREADABLE:
                 raise ClusterError(
