@@ -88,6 +88,7 @@ def test_an_item_that_kills_its_workers_costs_only_its_own_result(workers):
         list(map_processes(double_or_die, [20, -1], workers=workers))
 
 
+@pytest.mark.slow
 def test_a_clip_that_kills_its_workers_is_a_failure_and_extraction_is_as_here(
     workers, corpus, tmp_path, monkeypatch
 ):
@@ -105,6 +106,7 @@ def test_a_clip_that_kills_its_workers_is_a_failure_and_extraction_is_as_here(
     assert extract_corpus(corpus, "there", workers=workers).extracted == 0
 
 
+@pytest.mark.slow
 def test_so_it_is_in_processes_of_this_machine(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "CLIPS_PER_SHARD", 4)
     monkeypatch.setattr(making, "make_shard", make_shard_or_die)
@@ -127,6 +129,7 @@ def test_what_workers_do_not_share_with_this_process_is_said(
         extract_corpus(corpus, tmp_path / "own", workers=workers, log_mels=False)
 
 
+@pytest.mark.slow
 def test_files_are_predicted_as_here_and_one_that_kills_is_a_failure(
     workers, tmp_path, monkeypatch
 ):
@@ -185,7 +188,7 @@ def test_a_worker_that_joins_with_other_versions_is_refused(workers, old_package
 def test_schedulers_that_are_none():
     for scheduler, count, reason in (
         ("localhost:8786", None, "should be dask or an address"),
-        ("tcp://localhost:1", 2, "--workers has no meaning"),
+        ("tcp://localhost:1", 2, "not for --workers"),
     ):
         with pytest.raises(ConfigError, match=reason), open_workers(scheduler, count):
             pass
@@ -210,6 +213,7 @@ def test_without_workers_the_wait_ends(tmp_path):
         alone.close()
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_a_new_one_goes_on(corpus, tmp_path):
     table, out = tmp_path / "toy.parquet", tmp_path / "out"
     files = [str(tmp_path / f"song-{n}.wav") for n in range(300)]
@@ -217,7 +221,8 @@ def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_a_new_one_goes_on(cor
     for file in files[1:]:
         os.link(files[0], file)
     rows = [
-        {"clip_id": f"toy/{n}", "path": file, "start_s": n / 1000} for n, file in enumerate(files)
+        {"clip_id": f"toy/{n}", "corpus": "toy", "path": file, "start_s": n / 1000}
+        for n, file in enumerate(files)
     ]
     Corpus("toy", "West", "folder", clips_frame(rows), failures_frame([])).to_parquet(table)
     first = DaskCluster(_folder(tmp_path / "first"), workers=1)
@@ -228,6 +233,7 @@ def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_a_new_one_goes_on(cor
     try:
         deadline = time.monotonic() + 200
         while not list(out.glob("store/vectors-*/*.parquet")) and time.monotonic() < deadline:
+            assert run.poll() is None, run.communicate()[1]
             time.sleep(0.02)
         first.kill("scheduler")
         said = run.communicate(timeout=100)[1]

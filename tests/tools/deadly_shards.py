@@ -8,7 +8,9 @@ from dataclasses import replace
 from genrescope.collection.predicting import Outcome, predict_shard
 from genrescope.collection.predicting import Shard as Asked
 from genrescope.features.place import Place
-from genrescope.features.shards import Made, Shard, ShardClip, make_shard
+from genrescope.features.shards import Made, Shard, make_shard
+
+UNMOUNTED = "/not/mounted/here"
 
 
 def make_shard_or_die(shard: Shard) -> Made:
@@ -20,11 +22,9 @@ def make_shard_or_die(shard: Shard) -> Made:
 
 def make_shard_blind(shard: Shard) -> Made:
     """Extract a shard on a machine where its sound files are not."""
-    return make_shard(replace(shard, clips=tuple(_elsewhere(clip) for clip in shard.clips)))
-
-
-def _elsewhere(clip: ShardClip) -> ShardClip:
-    return replace(clip, path=f"/not/mounted/here{clip.path}")
+    clips = tuple(replace(clip, path=f"{UNMOUNTED}{clip.path}") for clip in shard.clips)
+    made = make_shard(replace(shard, clips=clips))
+    return made._replace(gone=tuple(path.removeprefix(UNMOUNTED) for path in made.gone))
 
 
 def make_shard_for_itself(shard: Shard) -> Made:
