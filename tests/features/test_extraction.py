@@ -498,15 +498,16 @@ def test_planning_reads_no_values(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "CLIPS_PER_SHARD", 2)
     first = extract_corpus(corpus, store, workers=1)
     read = []
-    whole = shards.pq.read_table
+    whole = shards.read_parquet
 
-    def noted(path, columns=None):
-        read.append(columns)
-        return whole(path, columns=columns)
+    def noted(content, columns):
+        read.append(tuple(columns))
+        return whole(content, columns=columns)
 
-    monkeypatch.setattr(shards.pq, "read_table", noted)
+    monkeypatch.setattr(shards, "read_parquet", noted)
     monkeypatch.setattr(extraction, "_assemble", lambda *args, **facts: None)
     extract_corpus(corpus, store, workers=1)
-    assert read == [["clip"]] * 6
+    assert set(read) == {("clip",), ("clip", "failure_kind", "failure_reason", "row")}
+    assert len(read) == 6
     monkeypatch.undo()
     same(extract_corpus(corpus, store, workers=1), first)
