@@ -39,6 +39,8 @@ def main() -> int:
         _atheris(targets[0], options)
     if options.short:
         _quiet_environment()
+        for target in targets:
+            load(target)  # with all its libraries, before the first one limits memory
         return max([_short(target, options.out) for target in targets])
     return max([_until_done(target, options) for target in targets])
 
