@@ -1,4 +1,5 @@
-import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,11 +31,11 @@ def tune(seconds: float, seed: int, *, notes: int = 200) -> np.ndarray:
 
 
 def coded(y: np.ndarray, container: str, level: float = 0.8) -> np.ndarray:
-    file = io.BytesIO()
     subtype = {"MP3": "MPEG_LAYER_III", "OGG": "VORBIS"}[container]
-    soundfile.write(file, y, SR, format=container, subtype=subtype, compression_level=level)
-    file.seek(0)
-    return soundfile.read(file)[0]
+    with tempfile.TemporaryDirectory() as folder:  # libsndfile reads MP3 well from files only
+        file = Path(folder) / "coded"
+        soundfile.write(file, y, SR, format=container, subtype=subtype, compression_level=level)
+        return soundfile.read(file)[0]
 
 
 @settings(deadline=None, max_examples=20)

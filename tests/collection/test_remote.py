@@ -34,6 +34,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_files_here(music, bundle, bucket, watched, tmp_path):
     upload_folder(music, f"{bucket}/music")
     upload_folder(bundle, f"{bucket}/models/pitch", last="bundle.json")

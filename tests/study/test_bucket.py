@@ -1,5 +1,6 @@
 """A study whose corpora, store and run directory all lie in a bucket."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -16,7 +17,7 @@ import yaml
 from genrescope.config import load_config
 from genrescope.errors import RemoteError
 from genrescope.features import place
-from genrescope.remote import exists, find_files, read_file, upload_folder
+from genrescope.remote import exists, find_files, forget, read_file, upload_folder
 from genrescope.study import mirror
 from genrescope.study.run import run_study
 
@@ -94,6 +95,7 @@ def same(here, url):
     assert there == kept | {".there.json"}
 
 
+@pytest.mark.slow
 def test_a_study_in_a_bucket_is_that_of_this_machine(corpora, here, bucket, config, watched):
     upload_folder(corpora, f"{bucket}/music")
     path = config(f"{bucket}/music")
@@ -117,6 +119,7 @@ def start(path, url):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_nothing_is_left(corpora, here, bucket, config, watched):
     upload_folder(corpora, f"{bucket}/music")
     path, url = config(f"{bucket}/music", store=f"{bucket}/store"), f"{bucket}/runs/x"
@@ -133,6 +136,7 @@ def test_a_killed_run_goes_on_and_nothing_is_left(corpora, here, bucket, config,
     assert f"report: {url}/report.html" in said and f"{url}/failures.csv" in noted
     assert not [step for step in finished if step.startswith("train") and step in noted.split("\n")]
     same_results(here, url)
+    forget(f"{url}/.lock.json")  # it was there when this process looked before
     assert not exists(f"{url}/.lock.json")
 
 
@@ -154,7 +158,8 @@ def test_a_bucket_that_vanishes_ends_the_run_in_a_sentence(
     def vanish(path, url):
         put(path, url)
         if "models" in str(url):
-            fsspec.filesystem("s3").rm(bucket, recursive=True)
+            with contextlib.suppress(FileNotFoundError):  # another thread was first
+                fsspec.filesystem("s3").rm(bucket, recursive=True)
 
     monkeypatch.setattr(mirror, "upload_file", vanish)
     path = config(f"{bucket}/music", store=f"{bucket}/store")
@@ -163,11 +168,13 @@ def test_a_bucket_that_vanishes_ends_the_run_in_a_sentence(
     assert "\n" not in str(caught.value) and caught.value.path.startswith(bucket)
 
 
+@pytest.mark.slow
 def test_commands_say_in_a_sentence_what_cannot_be_reached(bucket, config, watched):
     with start(config("s3://no-such-bucket/music"), f"{bucket}/runs/x") as process:
         _, noted = process.communicate()
     assert process.returncode == 1
-    assert noted.splitlines()[-1] == (
-        "error: s3://no-such-bucket/music/west: there is no such bucket"
-    )
+    assert noted.splitlines()[-1] in {
+        f"error: s3://no-such-bucket/music/{corpus}: there is no such bucket"
+        for corpus in ("west", "east")
+    }
     assert not exists(f"{bucket}/runs/x/.lock.json")

@@ -70,7 +70,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     ----------
     path : path-like
         Any file libsndfile reads: WAV, FLAC, OGG, Opus, MP3, AIFF, AU. Of a file behind a URL the
-        parts are fetched that say it.
+        parts are fetched that say it, of MP3 the whole.
 
     Returns
     -------
@@ -101,9 +101,13 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     name = os.fspath(path)
     with remote_sound(), open_ranges(name) as ranges:
         head = _checked_content(cast("BinaryIO", ranges), name)
-        ranges.seek(0)
-        with _decoder(ranges, head, name) as (_, info):
-            return info
+        if not _is_mp3(head):
+            ranges.seek(0)
+            with _decoder(ranges, head, name) as (_, info):
+                return info
+    # libsndfile 1.2.2 refuses sound MP3 files at random where it reads them through callbacks.
+    with open_sound(path) as (_, info):
+        return info
 
 
 @contextlib.contextmanager
@@ -146,7 +150,7 @@ class _OnwardOnly(soundfile.SoundFile):  # type: ignore[misc]
 @contextlib.contextmanager
 def _decoder(file: bytes | io.RawIOBase, head: bytes, name: str) -> Iterator[tuple[Any, AudioInfo]]:
     with contextlib.ExitStack() as stack:
-        if head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0"):
+        if _is_mp3(head):
             stack.enter_context(_quiet_stderr())
         try:
             opener = _OnwardOnly if head[:4] == b"OggS" else soundfile.SoundFile
@@ -157,6 +161,10 @@ def _decoder(file: bytes | io.RawIOBase, head: bytes, name: str) -> Iterator[tup
                 raise AudioError(MP4_UNDECODED, path=name, kind="undecodable") from error
             raise AudioError(_why_foreign(head), path=name) from error
         yield sound, _checked_info(sound, name)
+
+
+def _is_mp3(head: bytes) -> bool:
+    return head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] >= b"\xe0")
 
 
 def checked_head(path: str | os.PathLike[str]) -> bytes:
