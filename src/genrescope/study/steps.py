@@ -247,12 +247,14 @@ class Ledger:
     def _intact(self, files: dict[str, str]) -> bool:
         for name, digest in files.items():
             path = self.folder / name
-            if path.is_file():
-                with contextlib.suppress(OSError, ValueError):  # what cannot be read is made again
-                    if sha256_file(path) == digest:
-                        continue
-                return False
-            if self._mirror is None or not self._mirror.has(name, digest):
+            try:
+                if path.is_file():
+                    intact = sha256_file(path) == digest
+                else:
+                    intact = self._mirror is not None and self._mirror.has(name, digest)
+            except (OSError, ValueError):  # what cannot be read, or no name of a file: made again
+                intact = False
+            if not intact:
                 return False
         return True
 
