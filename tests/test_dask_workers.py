@@ -296,7 +296,6 @@ def test_a_study_on_a_cluster_gives_the_same_results_also_when_a_worker_is_kille
             "models": {
                 "forest": {"n_estimators": 10},
                 "boosting": {"n_estimators": 5},
-                "cnn": {"epochs": 1},
             },
             "explanations": {
                 "shap_clips": 10, "examples": 0, "quality_clips": 0, "stability_seeds": 3,

@@ -68,7 +68,7 @@ class Explainer:
     >>> model = create_model("forest", n_estimators=10)
     >>> model = model.fit(extract(clips, log_mels=False).vectors, ["low", "low", "high", "high"])
     >>> folder = save_bundle(
-    ...     Path(tempfile.mkdtemp()) / "pitch", model, genres=["low", "high"], taxonomy={},
+    ...     f"{tempfile.mkdtemp()}/pitch", model, genres=["low", "high"], taxonomy={},
     ...     audio=AudioSettings(), features=FeatureSettings(),
     ... )
     >>> why = Explainer(load_bundle(folder)).from_clip(np.sin(2 * np.pi * 115 * time_s))

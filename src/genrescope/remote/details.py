@@ -90,6 +90,7 @@ def find_files(url: Address, *, below: bool = True) -> dict[str, Detail]:
 
     Examples
     --------
+    >>> from genrescope.remote import write_file
     >>> write_file("memory://found/a/b.txt", b"whole")
     >>> {name: detail.size for name, detail in find_files("memory://found").items()}
     {'a/b.txt': 5}
