@@ -20,7 +20,7 @@ from genrescope.corpora.index import index_corpus
 from genrescope.corpora.synthetic import write_synthetic
 from genrescope.corpora.table import clips_frame, failures_frame
 from genrescope.errors import ConfigError, CorpusError, OutputError, RemoteError
-from genrescope.features import FEATURE_NAMES, extraction, making, place, shards
+from genrescope.features import FEATURE_NAMES, extraction, making, place, shard_files
 from genrescope.features.extraction import export, extract_corpus
 from genrescope.features.log_mels import LogMels
 from genrescope.features.vector import feature_names
@@ -498,13 +498,13 @@ def test_planning_reads_no_values(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "CLIPS_PER_SHARD", 2)
     first = extract_corpus(corpus, store, workers=1)
     read = []
-    whole = shards.read_parquet
+    whole = shard_files.read_parquet
 
     def noted(content, columns):
         read.append(tuple(columns))
         return whole(content, columns=columns)
 
-    monkeypatch.setattr(shards, "read_parquet", noted)
+    monkeypatch.setattr(shard_files, "read_parquet", noted)
     monkeypatch.setattr(extraction, "_assemble", lambda *args, **facts: None)
     extract_corpus(corpus, store, workers=1)
     assert set(read) == {("clip",), ("clip", "failure_kind", "failure_reason", "row")}

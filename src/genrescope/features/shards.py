@@ -1,21 +1,12 @@
 """A shard: the features of some clips, computed by one process and stored under their digest."""
 
-import hashlib
-import io
-import json
-import math
-import os
-import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from platform import node
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from genrescope.audio.alteration import Alteration
@@ -24,22 +15,12 @@ from genrescope.audio.fit import load_clip
 from genrescope.errors import AudioError
 from genrescope.features.kernels import Floats
 from genrescope.features.place import Place
+from genrescope.features.shard_files import ARRAY, write_array, write_table
 from genrescope.features.vector import Features, extract, feature_names
-from genrescope.files import UNREADABLE, content_digest, read_again, sha256_file
-from genrescope.parquet_file import read_parquet
+from genrescope.files import UNREADABLE, content_digest
 from genrescope.settings import AudioSettings, FeatureSettings
 
 CLIPS_AT_A_TIME = 16  # waveforms a worker holds
-METADATA = b"genrescope"
-KEY, FAILURE = "clip", ("failure_kind", "failure_reason")
-CLIP_COLUMNS = (KEY, "audio_sha256", "start_s", "duration_s", *FAILURE)
-ROW, ARRAY = "row", "array"
-# No other error says that a file is not what it was: a disk or a server may have failed.
-ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
-
-
-class DamagedShardError(Exception):
-    """A file whose content is not what its name says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +136,13 @@ def _store(
         values[done] = found.vectors
         columns = pd.DataFrame(values, columns=list(feature_names(shard.features)))
         rows = pd.concat([table, columns], axis=1).iloc[had]
-        files.append(_write_table(shard, shard.vectors, rows, {}))
+        files.append(write_table(shard.place, shard.vectors, rows, {}))
     if shard.log_mels is not None and had:
-        array = _write_array(shard, shard.log_mels, found.log_mels)
+        array = write_array(shard.place, shard.log_mels, found.log_mels)
         row = np.full(len(table), -1, np.int32)
         row[done] = np.arange(len(done))
         rows = table.assign(row=row).iloc[had]
-        files += [array, _write_table(shard, shard.log_mels, rows, {ARRAY: array})]
+        files += [array, write_table(shard.place, shard.log_mels, rows, {ARRAY: array})]
     lacking = dict.fromkeys(shard.clips[n].path for n in sorted(gone))
     return Made(len(shard.clips), tuple(files), tuple(lacking), node())
 
@@ -208,153 +189,3 @@ def _features(shard: Shard, sounds: Floats) -> Features:
             vectors=shard.vectors is not None,
             log_mels=shard.log_mels is not None,
         )
-
-
-def _write_table(shard: Shard, folder: str, table: pd.DataFrame, about: Mapping[str, str]) -> str:
-    content = pa.BufferOutputStream()
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata({METADATA: json.dumps(about).encode()}), content)
-    return _write(shard, folder, content.getvalue().to_pybytes(), ".parquet")
-
-
-def _write_array(shard: Shard, folder: str, log_mels: Floats) -> str:
-    content = io.BytesIO()
-    np.save(content, np.ascontiguousarray(log_mels, "<f4"), allow_pickle=False)
-    return _write(shard, folder, content.getvalue(), ".npy")
-
-
-def _write(shard: Shard, folder: str, content: bytes, suffix: str) -> str:
-    name = f"{folder}/{hashlib.sha256(content).hexdigest()}{suffix}"
-    shard.place.write(name, content)
-    return name
-
-
-def read_table(
-    place: Place, name: str, columns: Sequence[str]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read columns of a shard's table, having checked its digest and what it holds.
-
-    Parameters
-    ----------
-    place : Place
-    name : str
-        Of a `.parquet` file in the store.
-    columns : sequence of str
-        What is wanted of it: `clip`, which is always read; others of `CLIP_COLUMNS`; features, or
-        `row`, which are numbers, and finite where there is no `failure_kind`.
-
-    Returns
-    -------
-    table : DataFrame
-        Those columns.
-    about : dict
-        `array`: the name of the array of log-mels in the same folder, where there are rows of it.
-
-    Raises
-    ------
-    DamagedShardError
-        Where the file is not what was written, or nothing that this program writes.
-    """
-    try:
-        content = read_again(lambda: place.path(name).read_bytes())
-    except ABSENT as error:
-        raise DamagedShardError(name) from error
-    if hashlib.sha256(content).hexdigest() != PurePosixPath(name).stem:
-        raise DamagedShardError(name)
-    try:
-        wanted = list(dict.fromkeys([KEY, *columns]))
-        found = read_parquet(content, columns=wanted)
-        about = json.loads((found.schema.metadata or {}).get(METADATA, b""))
-        table = found.replace_schema_metadata(None).to_pandas()
-        array = about.get(ARRAY) if isinstance(about, dict) else None
-        if array is None and ROW in columns:
-            raise ValueError("its array is missing")
-        if array is not None and not _is_beside(str(array), name):
-            raise ValueError("its array is not beside it")
-        return _checked_content(table[wanted]), about
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedShardError(name) from error
-
-
-def _is_beside(array: str, name: str) -> bool:
-    """Whether this names an array in a shard's own folder: nothing else is read or removed."""
-    folder = re.escape(str(PurePosixPath(name).parent))
-    return re.fullmatch(rf"{folder}/[0-9a-f]{{64}}\.npy", array) is not None
-
-
-def _checked_content(table: pd.DataFrame) -> pd.DataFrame:
-    words = table[[name for name in (KEY, *FAILURE) if name in table]].astype("str")
-    if words[KEY].isna().any():
-        raise ValueError("a clip is without a key")
-    numbers = table[[name for name in table if name not in CLIP_COLUMNS]]
-    numbers = numbers.astype("int64" if ROW in numbers else "float32")
-    if len(numbers.columns):
-        values = numbers[words[FAILURE[0]].isna()].to_numpy()
-        if not np.isfinite(values).all() or (ROW in numbers and (values < 0).any()):
-            raise ValueError("a number is none, or a row is below 0")
-    return table.assign(**words, **numbers)
-
-
-def checked(place: Place, name: str) -> bool:
-    """Whether a file of the store is there, having checked its digest.
-
-    Raises
-    ------
-    DamagedShardError
-        Where it has another content than its name says.
-    """
-    try:
-        if sha256_file(place.path(name)) != PurePosixPath(name).stem:
-            raise DamagedShardError(name)
-    except FileNotFoundError:
-        return False
-    except ABSENT as error:
-        raise DamagedShardError(name) from error
-    return True
-
-
-def checked_array(place: Place, name: str, table: pd.DataFrame, picture: tuple[int, int]) -> bool:
-    """Whether an array is there, having checked that it has what a table's rows name.
-
-    Raises
-    ------
-    DamagedShardError
-        Naming the array, where it is damaged or of spectrograms of another size.
-    """
-    if not checked(place, name):
-        return False
-    most = int(table[ROW].max()) if len(table) else -1
-    try:
-        array = read_log_mels(place, name)
-    except (OSError, ValueError) as error:
-        raise DamagedShardError(name) from error
-    if array.ndim != 3 or array.shape[1:] != picture or len(array) <= most:
-        raise DamagedShardError(name)
-    return True
-
-
-def read_log_mels(place: Place, name: str) -> Floats:
-    """Map a shard's array of log-mel spectrograms into memory.
-
-    Raises
-    ------
-    ValueError
-        Where it is no array of 32-bit floats, or of another size than it says.
-    """
-    path = place.path(name)
-    with Path(path).open("rb") as file:
-        try:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("another version")
-            shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
-        except Exception as error:
-            # The header is a piece of Python, read by its parser, which can fail in any way.
-            raise ValueError(f"its header cannot be read ({error})") from error
-        start = file.tell()
-        held = file.seek(0, os.SEEK_END) - start
-    if columns_first or dtype != np.dtype("<f4") or math.prod(shape) * 4 != held:
-        raise ValueError("its header does not fit its content")
-    if not held:
-        return np.zeros(shape, np.float32)  # there is nothing to map
-    mapped: Floats = np.memmap(path, dtype, "r", start, shape)
-    return mapped

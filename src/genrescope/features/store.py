@@ -15,7 +15,7 @@ import pandas as pd
 from genrescope.features.kernels import Floats
 from genrescope.features.log_mels import LogMels
 from genrescope.features.place import Place
-from genrescope.features.shards import (
+from genrescope.features.shard_files import (
     ARRAY,
     FAILURE,
     KEY,
