@@ -10,7 +10,7 @@ ifneq ($(GENRESCOPE_DATA),)
 export GENRESCOPE_DATA
 endif
 
-.PHONY: install demo test test-fast check docs bench fuzz lock clean
+.PHONY: install demo test test-all test-fast check docs bench fuzz lock clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ demo: install
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: install
+	$(PYTEST) -m "not nightly"
+
+test-all: install
 	$(PYTEST)
 
 test-fast: install

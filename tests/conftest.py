@@ -1,8 +1,10 @@
+import multiprocessing.util
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,10 @@ def bucket(s3_server: str) -> str:
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where whatever is left of a run would lie, but for its output: nothing may."""
+    # The sockets of multiprocessing stay where they are; its fork server, which keeps the
+    # environment that it was started with, begins anew.
+    multiprocessing.util.get_temp_dir()
+    forkserver._forkserver._stop()
     # Not below tmp_path: the paths of sockets are short.
     folder = Path(tempfile.mkdtemp(prefix="watched-"))
     for name in ("TMPDIR", "XDG_CACHE_HOME", "HOME"):
@@ -79,6 +85,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     # matplotlib keeps a list of the system's fonts for whoever runs it.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
     yield folder
+    forkserver._forkserver._stop()
     left = [path for path in folder.rglob("*") if path.is_file()]
     shutil.rmtree(folder)
     assert left == []

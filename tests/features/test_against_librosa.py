@@ -149,6 +149,7 @@ def test_synthetic_music(librosa, music):
     assert extended_deviation(librosa, clips) < LARGEST_RENDERED
 
 
+@pytest.mark.nightly
 def test_every_real_clip(librosa, real_data):
     minis = sorted((real_data / "gtzan_mini").rglob("*.flac"))
     shorts = sorted((real_data / "gtzan_short").rglob("*.flac"))

@@ -62,6 +62,7 @@ def test_an_unwritable_run_directory_is_refused(write_config, tmp_path):
         run_study(load_config(write_config()), out=tmp_path / "file")
 
 
+@pytest.mark.nightly
 def test_real_tracks_against_the_built_in_loops(real_data, write_config, tmp_path):
     corpora = yaml.safe_load(write_config().read_text())["corpora"]
     corpora["western"]["root"] = str(real_data / "gtzan_mini")

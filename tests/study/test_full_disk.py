@@ -23,6 +23,7 @@ cp "$1/run/results.csv" "$4"
 """
 
 
+@pytest.mark.nightly
 def test_a_full_disk_is_one_sentence_and_the_study_goes_on_from_there(write_config, tmp_path):
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare")

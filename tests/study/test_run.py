@@ -193,6 +193,7 @@ def results_csv(result) -> bytes:
     return (result.folder / "results.csv").read_bytes()
 
 
+@pytest.mark.nightly
 def test_the_resolved_configuration_killed_again_and_again_gives_the_same_results(
     finished, tmp_path
 ):

@@ -147,6 +147,7 @@ def test_a_recording_is_measured_as_it_was_made(config):
         recording_of(table)
 
 
+@pytest.mark.nightly
 def test_a_network_is_laddered_and_mended_too(config, tmp_path):
     loaded = load_config(config)
     network = {"models": {"cnn": ModelSettings(kind="cnn", params={"epochs": 1})}}
