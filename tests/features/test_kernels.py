@@ -41,6 +41,19 @@ def test_power(both, music, n_fft, hop, n):
     np.testing.assert_allclose(compiled, plain, atol=1e-6 * plain.max(axis=0).max())
 
 
+def test_vectors_of_every_width_give_the_same_bits(monkeypatch, music):
+    Y = np.stack([music(seed, 5.0) for seed in range(3)])
+    Y[1, 30_000:70_000] = 0
+    widest, found = kernels.width(), []
+    for width in (16, 32, 64):
+        if width <= widest:
+            monkeypatch.setattr(kernels, "width", lambda width=width: width)
+            found.append(extract(Y, audio=AudioSettings(), features=FeatureSettings()))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.vectors, found[0].vectors)
+        np.testing.assert_array_equal(other.log_mels, found[0].log_mels)
+
+
 def test_other_lengths_take_numpys_way(both, music):
     compiled, plain = both(lambda: spectrum(music(1, 1.0), n_fft=1000, hop_length=250).power)
     np.testing.assert_array_equal(compiled, plain)

@@ -1,4 +1,5 @@
-/* Fourier transform of real frames, LANES of them at a time; included once per type REAL.
+/* Fourier transform of real frames, LANES of them at a time; included once per type REAL
+ * and width of vectors.
  *
  * A vector holds one sample of LANES frames, so the transform reads like that of a single frame.
  * A frame of n samples is taken as n / 2 complex numbers, even samples real and odd ones imaginary.
@@ -10,15 +11,14 @@
 typedef REAL NAME(vector) __attribute__((vector_size(LANES * sizeof(REAL))));
 typedef NAME(vector) NAME(unaligned) __attribute__((aligned(sizeof(REAL))));
 typedef struct { NAME(vector) re, im; } NAME(bins);
-typedef struct { REAL re, im; } NAME(root);
 
-static inline NAME(bins) NAME(turned)(NAME(bins) z, NAME(root) w)
+TARGET static inline NAME(bins) NAME(turned)(NAME(bins) z, ROOT w)
 {
     return (NAME(bins)){z.re * w.re - z.im * w.im, z.re * w.im + z.im * w.re};
 }
 
 /* Four quarters of x[0 .. length) become four transforms of a quarter of the length. */
-static inline void NAME(radix_4)(NAME(bins) *x, int64_t length, const NAME(root) *roots, int64_t step)
+TARGET static inline void NAME(radix_4)(NAME(bins) *x, int64_t length, const ROOT *roots, int64_t step)
 {
     int64_t quarter = length / 4;
     for (int64_t k = 0; k < quarter; k++) {
@@ -39,7 +39,7 @@ static inline void NAME(radix_4)(NAME(bins) *x, int64_t length, const NAME(root)
  *
  * roots [half]: exp(-2 pi i k / half)
  */
-static inline void NAME(transform)(NAME(bins) *x, int64_t half, const NAME(root) *roots)
+TARGET static inline void NAME(transform)(NAME(bins) *x, int64_t half, const ROOT *roots)
 {
     int64_t quarter = half / 4;
     NAME(radix_4)(x, half, roots, 1);
@@ -61,8 +61,8 @@ static inline void NAME(transform)(NAME(bins) *x, int64_t half, const NAME(root)
  *
  * splits [half / 2 + 1]: exp(-2 pi i k / (2 half))
  */
-static inline void NAME(powers)(const NAME(bins) *x, int64_t half, int64_t k, const int32_t *places,
-                                const NAME(root) *splits, NAME(vector) *low, NAME(vector) *high)
+TARGET static inline void NAME(powers)(const NAME(bins) *x, int64_t half, int64_t k, const int32_t *places,
+                                const ROOT *splits, NAME(vector) *low, NAME(vector) *high)
 {
     const REAL h = (REAL)0.5;
     NAME(bins) a = x[places[k]], b = x[places[k ? half - k : 0]];

@@ -19,9 +19,9 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int32]
 
-FRAMES = 16  # in a vector of single precision
+FRAMES = 16  # in the widest vector of single precision
 DOUBLE_FRAMES = 8
-ALIGNMENT = 64  # bytes of a vector
+ALIGNMENT = 64  # bytes of the widest vector
 SHORTEST = 64  # samples of a transform
 
 
@@ -30,6 +30,13 @@ def library() -> ctypes.CDLL | None:
     """The compiled library, or None where the installation found no compiler."""
     found = importlib.util.find_spec("genrescope.features._kernels")
     return None if found is None or found.origin is None else ctypes.CDLL(found.origin)
+
+
+@lru_cache(maxsize=1)
+def width() -> int:
+    """Bytes of the vectors that the loops compute with: the widest of this processor."""
+    loaded = library()
+    return 0 if loaded is None else int(loaded.widest())
 
 
 def fits(n_fft: int) -> bool:
@@ -185,9 +192,13 @@ def _stride(power: Floats) -> int:
     return stride
 
 
-@lru_cache(maxsize=16)
 def _function(name: str, parameters: str, result: Any = None) -> Callable[..., Any]:
     """A function of the library; arrays, integers and numbers by letter."""
+    return _bound(f"{name}_{width()}", parameters, result)
+
+
+@lru_cache(maxsize=64)
+def _bound(name: str, parameters: str, result: Any) -> Callable[..., Any]:
     loaded = library()
     if loaded is None:
         raise RuntimeError("the compiled loops of feature extraction are not there")
