@@ -150,9 +150,10 @@ def _extract(folder: Folder, n: int, *, kind: str, fresh: bool) -> Facts:
         shutil.rmtree(store, ignore_errors=True)
     corpus = Corpus.from_parquet(folder.table(n))
     found = extract_corpus(corpus, store, workers=2, log_mels=kind == "maps")
+    if len(found.failures):
+        raise RuntimeError(f"{len(found.failures)} clips failed: {found.failures.iloc[0].tolist()}")
     return {
-        "extracted": found.extracted, "clips": len(found.clip_ids),
-        "failures": len(found.failures), "bytes": size_of(store),
+        "extracted": found.extracted, "clips": len(found.clip_ids), "bytes": size_of(store),
     }  # fmt: skip
 
 

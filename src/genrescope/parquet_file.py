@@ -68,7 +68,9 @@ def read_parquet(
         if table.nbytes + _spelled_out(table) > limit:
             raise ValueError("it unpacks to far more than so small a file can hold")
         plain = pa.schema([schema.field(name) for name in table.column_names], schema.metadata)
-        return table.cast(plain)
+        table = table.cast(plain)
+        table.validate(full=True)  # words are letters, not any bytes
+        return table
     except (OSError, ValueError) as error:
         if type(error) is ValueError or (isinstance(error, OSError) and error.errno):
             raise

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from fuzzing.containers import change_sound
-from fuzzing.target import Target, typed_errors
+from fuzzing.folder import unpack
+from fuzzing.target import Target, load, typed_errors
 from fuzzing.yaml_text import BOMB
 from genrescope.audio.decode import decode
 from genrescope.audio.id3_field import LARGEST_FRAME
@@ -31,6 +32,8 @@ from genrescope.errors import AudioError, ConfigError, CorpusError, GenrescopeEr
 from genrescope.features.extraction import extract_corpus
 from genrescope.features.store import FeatureStore
 from genrescope.parquet_file import read_parquet
+from genrescope.report.claims.checking import check_claims
+from genrescope.report.claims.claims_file import load_claims
 from genrescope.report.run_directory import RunDirectory
 from genrescope.settings import AudioSettings, FeatureSettings
 from genrescope.study.steps import Ledger
@@ -311,6 +314,14 @@ def test_a_small_parquet_file_that_unpacks_to_gigabytes(tmp_path):
         read_parquet(path)
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_words_of_a_parquet_file_that_are_no_letters(tmp_path, kind):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": pa.array([b"fine", b"\xff\xfe"]).cast(kind, safe=False)}), path)
+    with pytest.raises(ValueError, match="not Parquet that can be read"):
+        read_parquet(path)
+
+
 # The store
 
 
@@ -382,6 +393,21 @@ def test_a_run_of_nonsense(tmp_path, name, content, match):
     RunDirectory.open(tmp_path)
     (tmp_path / name).write_bytes(content)
     refused(RunDirectory.open, tmp_path, of=GenrescopeError, match=match)
+
+
+def test_models_that_were_tested_on_different_clips_are_not_compared(tmp_path):
+    for name, content in unpack(load("run_directory").seeds()[0]).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    claims = load_claims(tmp_path / "claims.yaml")
+    assert check_claims(RunDirectory.open(tmp_path), claims)
+    (path,) = tmp_path.glob("cells/linear/*korean/predictions.csv")
+    path.write_text(path.read_text().replace("g3", "g4"))
+    refused(
+        check_claims, RunDirectory.open(tmp_path), claims,
+        of=GenrescopeError, match=r"predictions\.csv.*not of the same clips",
+    )  # fmt: skip
 
 
 def test_a_record_that_names_no_file(tmp_path):

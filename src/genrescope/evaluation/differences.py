@@ -98,7 +98,7 @@ def paired_difference(
     (1.0, 1.0, True)
     """
     statistic = as_statistic(metric)
-    a, b = _aligned(a, b)
+    a, b = aligned(a, b)
     first, second = (group_counts(frame, genres, by_seed=by_seed) for frame in (a, b))
     value = _value(first, statistic) - _value(second, statistic)
     low = high = float("nan")
@@ -135,7 +135,14 @@ def _value(counts: GroupCounts, statistic: Statistic) -> float:
     return float(counts.values(statistic, counts.total()[np.newaxis])[0])
 
 
-def _aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions of two models in one order of clips and seeds.
+
+    Raises
+    ------
+    ValueError
+        Where the two do not hold the same clips with the same group and genre, once each.
+    """
     keys = ["seed", "clip_id"] if "seed" in a and "seed" in b else ["clip_id"]
     for frame in (a, b):
         if frame.duplicated(keys).any():
@@ -252,7 +259,7 @@ def mcnemar(a: pd.DataFrame, b: pd.DataFrame) -> float:
     """
     from scipy.stats import binomtest
 
-    a, b = _aligned(a, b)
+    a, b = aligned(a, b)
     right_a, right_b = (frame["genre"] == frame["predicted"] for frame in (a, b))
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     if not only_a + only_b:

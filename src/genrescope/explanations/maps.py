@@ -1,19 +1,21 @@
 """The ways to map a spectrogram for a genre, and the maps that any of them has to beat."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from genrescope.errors import ConfigError
-from genrescope.explanations.grad_cam import grad_cam
-from genrescope.explanations.networks import Maps
-from genrescope.explanations.occlusion import occlusion
 from genrescope.settings import nearest
 
-METHODS: dict[str, Callable[..., Maps]] = {"occlusion": occlusion, "grad_cam": grad_cam}
+if TYPE_CHECKING:
+    from genrescope.explanations.networks import Maps
+
+METHODS = ("occlusion", "grad_cam")  # modules of this room, imported when asked: they need torch
 DEFAULT = "occlusion"
+ALL = "all"  # genres together, in tables of quality
 REFERENCES = ("random", "centre", "energy")  # know nothing of the model
 TITLES = {
     "occlusion": "occlusion",
@@ -33,7 +35,7 @@ def explain_maps(
     *,
     target: str | Sequence[str] | None = None,
     against: str | None = None,
-) -> Maps:
+) -> "Maps":
     """Map what of some spectrograms speaks for a genre, by a method's name.
 
     Parameters
@@ -68,10 +70,12 @@ def explain_maps(
     """
     if method not in METHODS:
         raise ConfigError(f"there is no method {method!r}: {nearest(method, METHODS)}")
-    return METHODS[method](model, log_mels, target=target, against=against)
+    found = getattr(import_module(f"genrescope.explanations.{method}"), method)
+    maps: Maps = found(model, log_mels, target=target, against=against)
+    return maps
 
 
-def reference_maps(log_mels: Maps, *, seed: int = 0) -> dict[str, Maps]:
+def reference_maps(log_mels: "Maps", *, seed: int = 0) -> dict[str, "Maps"]:
     """Maps that know nothing of the model: an explanation worth having beats them all.
 
     Parameters

@@ -11,11 +11,17 @@ import pandas as pd
 from genrescope.evaluation.paired import grouped_mean
 from genrescope.evaluation.significance import holm
 from genrescope.explanations.faithfulness import MEASURES, deletion_insertion, faithfulness
-from genrescope.explanations.maps import METHODS, REFERENCES, TITLES, explain_maps, reference_maps
+from genrescope.explanations.maps import (
+    ALL,
+    METHODS,
+    REFERENCES,
+    TITLES,
+    explain_maps,
+    reference_maps,
+)
 from genrescope.explanations.networks import Maps
 from genrescope.explanations.sanity import LAYERS, max_sensitivity, randomisation
 
-ALL = "all"
 LEVEL = 0.05
 INDEPENDENT = 0.2  # rank correlation after full randomisation up to which a map is the model's
 ALIKE = 0.5  # from which on random networks give much the same map

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from genrescope.explanations.maps import METHODS, REFERENCES, TITLES
-from genrescope.explanations.verdicts import ALL
+from genrescope.explanations.maps import ALL, METHODS, REFERENCES, TITLES
 from genrescope.explanations.words import load_language
 from genrescope.figures import faithfulness_figure, shap_figure
 from genrescope.report.embedding import Embedder

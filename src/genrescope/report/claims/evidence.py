@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from genrescope.evaluation.cells import Cell
 from genrescope.evaluation.counts import (
@@ -15,11 +16,12 @@ from genrescope.evaluation.counts import (
     metrics_of,
     percentile_interval,
 )
+from genrescope.evaluation.differences import aligned
 from genrescope.evaluation.guesses import guess_counts, guess_shares
 from genrescope.evaluation.p_values import inverted_p_value, permutation_p_value
 from genrescope.evaluation.rates import genre_rate
 from genrescope.report.comparisons import N_PERMUTATIONS
-from genrescope.report.run_directory import RunDirectory
+from genrescope.report.run_directory import RunDirectory, damage_named
 
 N_RESAMPLES = 4000  # p-values from .0005 on: enough for a hundred comparisons in one claim
 WORDS = {
@@ -122,10 +124,13 @@ class Evidence:
     _counts: dict[Tested, tuple[GroupCounts, int]] = field(default_factory=dict)
     _drawn: dict[tuple[Tested, int], FloatArray] = field(default_factory=dict)
 
+    def _predictions(self, tested: Tested) -> pd.DataFrame:
+        return self.run.predictions(tested.cell, tested.part, seeds=tested.seeds)
+
     def counts(self, tested: Tested) -> tuple[GroupCounts, int]:
         """Confusion counts by group and seed, and the number of different clips."""
         if tested not in self._counts:
-            frame = self.run.predictions(tested.cell, tested.part, seeds=tested.seeds)
+            frame = self._predictions(tested)
             counts = group_counts(frame, self.run.genres, by_seed=True)
             self._counts[tested] = counts, frame["clip_id"].nunique()
         return self._counts[tested]
@@ -158,7 +163,15 @@ class Evidence:
         return self.estimate(home, statistic).minus(there)
 
     def lead(self, first: Tested, second: Tested, statistic: Statistic) -> dict[str, Any]:
-        """How far one model is above another on the same clips, by the paired test."""
+        """How far one model is above another on the same clips, by the paired test.
+
+        Raises
+        ------
+        GenrescopeError
+            Where the run tested them on different clips.
+        """
+        with damage_named(self.run.folder / second.cell.folder / "predictions.csv"):
+            aligned(self._predictions(first), self._predictions(second))
         gap = self.estimate(first, statistic).minus(self.estimate(second, statistic))
         p_value = permutation_p_value(
             self.counts(first)[0],
