@@ -13,7 +13,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from random import Random
@@ -126,7 +125,7 @@ def _atheris(name: str, options: argparse.Namespace) -> None:
 
     with atheris.instrument_imports(include=["genrescope"]):
         target = load(name)
-    from fuzzing.limits import Findings, limit_memory
+    from fuzzing.limits import Findings, limit_memory, taken_memory
 
     findings = Findings(target, options.out / name)
     runs = findings.folder / ".runs"
@@ -141,26 +140,31 @@ def _atheris(name: str, options: argparse.Namespace) -> None:
         findings.check(data)
         if not findings.runs % 50:
             runs.write_text(str(findings.runs), encoding="ascii")
-        if time.process_time() > options.seconds:
+        if time.process_time() > options.seconds or taken_memory() > most:
             runs.write_text(str(findings.runs), encoding="ascii")
             os._exit(124)
 
-    with tempfile.TemporaryDirectory(prefix="fuzz-seeds-") as kept:
-        for number, seed in enumerate(target.seeds()):
-            (Path(kept) / f"{number:03}").write_bytes(seed)
-            findings.check(seed)
-        limit_memory(target)
-        atheris.Setup(
-            [
-                sys.argv[0], kept, f"-seed={options.seed + 1}", f"-max_len={target.longest}",
-                f"-timeout={target.seconds}", "-verbosity=0",
-                f"-rss_limit_mb={RSS_SPARE_MB + target.memory // 2**20}",
-                f"-artifact_prefix={findings.folder}/",
-            ],
-            check,
-            custom_mutator=mutate,
-        )  # fmt: skip
-        atheris.Fuzz()
+    # What leads to new lines is kept for the next process.
+    corpus = findings.folder / "corpus"
+    corpus.mkdir(exist_ok=True)
+    for number, seed in enumerate(target.seeds()):
+        (corpus / f"seed-{number:03}").write_bytes(seed)
+        findings.check(seed)
+    limit_memory(target)
+    # atheris keeps the result of each comparison it looks at, a whole table's too: this process
+    # ends while there is still room, and another goes on.
+    most = taken_memory() + target.memory // 4
+    atheris.Setup(
+        [
+            sys.argv[0], str(corpus), f"-seed={options.seed + 1}", f"-max_len={target.longest}",
+            f"-timeout={target.seconds}", "-verbosity=0",
+            f"-rss_limit_mb={RSS_SPARE_MB + target.memory // 2**20}",
+            f"-artifact_prefix={findings.folder}/",
+        ],
+        check,
+        custom_mutator=mutate,
+    )  # fmt: skip
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -15,10 +15,14 @@ from fuzzing.target import Target
 
 def limit_memory(target: Target) -> None:
     """Let this process take no more than a target's bound beyond what it has taken by now."""
-    statm = Path("/proc/self/statm").read_text(encoding="ascii")
-    taken = int(statm.split()[0]) * resource.getpagesize()
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (taken + target.memory, most))
+    resource.setrlimit(resource.RLIMIT_AS, (taken_memory() + target.memory, most))
+
+
+def taken_memory() -> int:
+    """Bytes of address space that this process has taken."""
+    statm = Path("/proc/self/statm").read_text(encoding="ascii")
+    return int(statm.split()[0]) * resource.getpagesize()
 
 
 @contextlib.contextmanager

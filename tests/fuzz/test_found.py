@@ -14,8 +14,9 @@ import pytest
 import soundfile
 
 from fuzzing.containers import change_sound
-from fuzzing.folder import unpack
+from fuzzing.folder import pack, unpack
 from fuzzing.target import Target, load, typed_errors
+from fuzzing.targets import records
 from fuzzing.yaml_text import BOMB
 from genrescope.audio.decode import decode
 from genrescope.audio.id3_field import LARGEST_FRAME
@@ -423,6 +424,11 @@ def test_a_record_that_names_no_file(tmp_path):
         with Ledger(tmp_path) as ledger:
             assert ledger.run("a", {}, [], lambda: 2) == 2
             ledger.prune()
+
+
+def test_a_finished_piece_that_is_nested_too_deeply_is_answered_again():
+    deep = b"[" * 50_000 + b"]" * 50_000
+    records.check(pack({records.JOURNAL: deep, "out.csv": b""}))
 
 
 def test_a_target_notices_what_is_no_typed_error():

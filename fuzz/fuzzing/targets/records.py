@@ -11,7 +11,7 @@ from fuzzing.target import Target, scratch, typed_errors
 from genrescope.collection import prediction_file
 from genrescope.collection.journal import LINE, _digest
 from genrescope.collection.predicting import Model, Wanted
-from genrescope.files import sha256_json
+from genrescope.files import output_errors, sha256_json
 from genrescope.models.doubt import Doubt
 from genrescope.report.answers import Answer
 from genrescope.study.steps import Ledger
@@ -27,16 +27,17 @@ ANSWER = Answer(
 
 def _ledger(folder: Path) -> None:
     def write_step(name: str) -> dict[str, str]:
-        (folder / "cells").mkdir(exist_ok=True)
-        (folder / "cells" / f"{name}.txt").write_text(name)
+        with output_errors(folder):
+            (folder / "cells").mkdir(exist_ok=True)
+            (folder / "cells" / f"{name}.txt").write_text(name)
         return {"name": name}
 
     with Ledger(folder) as ledger:
         for name in ("a", "b"):
             path = folder / "cells" / f"{name}.txt"
-            found = ledger.run(name, {"x": 1}, [path], functools.partial(write_step, name))
-            assert path.read_text() == name
-            del found
+            ledger.run(name, {"x": 1}, [path], functools.partial(write_step, name))
+            # A record with a right digest may say that a step wrote nothing.
+            assert name not in ledger.computed or path.read_text() == name
         ledger.timed("c", lambda: 1)
         ledger.prune()
 

@@ -196,7 +196,7 @@ def _is_done(journal: Journal, key: str, shard: Shard) -> bool:
         return False
     try:
         return len([_outcome(one) for one in journal.read(key)]) == len(shard.files)
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, RecursionError, TypeError, ValueError):
         return False
 
 
