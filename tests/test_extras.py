@@ -1,4 +1,4 @@
-"""What needs no package of an extra is there without them."""
+"""What is not needed is not loaded: packages of extras, and large ones where a process is small."""
 
 import subprocess
 import sys
@@ -36,6 +36,14 @@ def test_trees_need_no_package_of_an_extra():
     code = HIDE.format(hidden=HIDDEN, modules=MODULES)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_processes_of_extraction_start_without_large_packages():
+    code = "import sys, genrescope.features.extraction; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"matplotlib", "scipy.signal", "scipy.stats", "sklearn", "torch", "xgboost"} & set(
+        done.stdout.split()
+    )
 
 
 def test_no_package_is_forgotten():

@@ -15,7 +15,8 @@ def test_a_change_recomputes_and_removes_only_what_depends_on_it(write_config, t
     out = tmp_path / "run"
 
     def study(**models):
-        return run_study(load_config(write_config(models=models)), out=out)
+        config = write_config(models=models, sources=["western"])
+        return run_study(load_config(config), out=out)
 
     forest = {"n_estimators": 5}
     study(forest=forest, boosting={"n_estimators": 3})

@@ -4,8 +4,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import median_filter
-from scipy.signal import ShortTimeFFT, butter, get_window, sosfiltfilt
 
 from genrescope.audio.fit import fit
 
@@ -101,6 +99,8 @@ def limit_band(
         raise ValueError(f"a band up to {highest_hz:g} Hz is empty")
     limited = np.asarray(y, dtype=np.float64)
     if highest_hz < sample_rate / 2:
+        from scipy.signal import butter, sosfiltfilt  # a second, which few processes need
+
         low_pass = butter(ORDER, highest_hz, fs=sample_rate, output="sos")
         limited = sosfiltfilt(low_pass, limited)
     if floor_db is not None:
@@ -175,6 +175,8 @@ def stem_like(y: npt.NDArray[np.floating], part: Part, *, sample_rate: int = 220
     }
     if part not in bands:
         raise ValueError(f"there is no part {part!r}: {', '.join(bands)}")
+    from scipy.signal import ShortTimeFFT, get_window
+
     transform = ShortTimeFFT(get_window("hann", N_FFT), HOP, fs=sample_rate)
     samples = np.asarray(y, dtype=np.float64)
     spectrum = transform.stft(samples)
@@ -195,6 +197,8 @@ def _row_medians(table: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.fl
 
     scipy is quick along one dimension only, so the mirrored rows are laid end to end.
     """
+    from scipy.ndimage import median_filter
+
     margin = size // 2
     rows = np.pad(table, ((0, 0), (margin, margin)), mode="symmetric")
     medians: npt.NDArray[np.float64] = median_filter(rows.ravel(), size=size)

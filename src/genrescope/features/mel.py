@@ -1,10 +1,10 @@
 """The mel spectrogram in decibels, and the cepstral coefficients made from it."""
 
 from functools import lru_cache
+from math import factorial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import savgol_filter
 from scipy.sparse import csr_array
 
 from genrescope.features import kernels
@@ -235,7 +235,12 @@ def _delta_weights(n_frames: int, order: int) -> Doubles:
     """The filter as a matrix [shape=(n_frames, n_frames)]: it is linear."""
     if n_frames < DELTA_FRAMES:
         raise ValueError(f"{n_frames} frames, it takes {DELTA_FRAMES}")
-    weights: Doubles = savgol_filter(
-        np.eye(n_frames), DELTA_FRAMES, polyorder=order, deriv=order, axis=-1, mode="interp"
-    )
+    places = np.arange(DELTA_FRAMES) - DELTA_FRAMES // 2
+    # Of a polynomial of this order its derivative of this order is one number, so the first and
+    # the last fit say it of the frames at the ends too.
+    fit = factorial(order) * np.linalg.pinv(np.vander(places, order + 1))[0]
+    weights = np.zeros((n_frames, n_frames))
+    for frame in range(n_frames):
+        start = min(max(frame + int(places[0]), 0), n_frames - DELTA_FRAMES)
+        weights[start : start + DELTA_FRAMES, frame] = fit
     return weights
