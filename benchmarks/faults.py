@@ -4,9 +4,10 @@
 
 `--how` is `kill` (SIGKILL to the main process or a worker, at a moment of the run or in the
 middle of a file operation), `fail` (the disk full, read-only or failing), `signal` (SIGINT,
-SIGTERM) or `damage` (a file of what a run left is damaged). Each trial has a seed, from which its
-command and its faults are drawn; `--first-seed SEED --faults 1` repeats it. With `--folder` what
-was written and said is kept.
+SIGTERM), `cluster` (SIGKILL to the main process of a run on a Dask cluster, its scheduler, a worker
+or its nanny) or `damage` (a file of what a run left is damaged). Each trial has a seed, from which
+its command and its faults are drawn; `--first-seed SEED --faults 1` repeats it. With `--folder`
+what was written and said is kept.
 """
 
 import argparse
@@ -24,7 +25,9 @@ def main() -> None:
     from trials import disturb, undisturbed
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--how", default="kill", choices=("kill", "fail", "signal", "damage"))
+    parser.add_argument(
+        "--how", default="kill", choices=("kill", "fail", "signal", "cluster", "damage")
+    )
     parser.add_argument("--faults", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", default="features,study,predict,train,tags,explain")

@@ -44,6 +44,10 @@ class DaskCluster:
         worker = ["worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
         self._start(name, [*worker, "--name", name, "--local-directory", str(self._folder)])
 
+    def pid(self, name: str) -> int:
+        """Process of the scheduler, or of a worker's nanny."""
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """End a process at once; a worker's nanny is what `name` is, and takes it along."""
         self._processes[name].send_signal(signal.SIGKILL)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from dask_cluster import DaskCluster
 from scenarios import Scenario
 from starter import Run, Starter
 
 WRITES = "create write rename remove"
 TIMES = ("run.json", "report.html", "shift.html", ".steps/", ".lock")  # say when, or how long
 DONE = "exists already"  # it was killed when all was done
+CONNECTED_S = 3.0  # until a run has found its workers
 STOPPED = "were done by a run that was stopped"
 
 
@@ -167,7 +169,8 @@ def disturb(
         Decides everything but the speed of the machine.
     how : str
         `kill`, `fail` (operations on files fail from a moment on), `signal` (SIGINT or SIGTERM),
-        `damage` (a run is killed, or ends, and a file it left is damaged).
+        `cluster` (the run is on a Dask cluster, and a process of either is killed), `damage` (a run
+        is killed, or ends, and a file it left is damaged).
     """
     draw = random.Random(seed)
     trial = Trial(seed, scenario.name)
@@ -192,7 +195,11 @@ def disturb(
         trial.faults += [_damage(folder, draw)]
         before, pieces = {}, 0
     tries = 0
-    while (run.code != scenario.code or how != "kill") and tries < 2 and not trial.trouble:
+    while (
+        (run.code != scenario.code or how not in ("kill", "cluster"))
+        and tries < 2
+        and not trial.trouble
+    ):
         if how == "damage" and scenario.once and run.code == scenario.code:
             break
         run = starter.start(scenario.words(folder, 1), folder.with_name(f"end{tries}.log"))
@@ -275,6 +282,42 @@ def _kill(
     return run, said, True
 
 
+def _cluster(
+    scenario: Scenario,
+    folder: Path,
+    reference: Reference,
+    draw: random.Random,
+    log: Path,
+    starter: Starter,
+) -> tuple[Run, str, bool]:
+    """Start a run on a cluster of its own, and kill one of their processes."""
+    place = log.with_suffix(".cluster")
+    place.mkdir()
+    cluster = DaskCluster(place)
+    try:
+        *words, option, _ = scenario.words(folder, 2)
+        if option != "--workers":
+            raise ValueError(f"{scenario.name} does not end with its number of workers")
+        moment = draw.random() * (reference.seconds["worker"] + CONNECTED_S)
+        who = draw.choice(("main", "scheduler", "nanny", "worker", "worker"))
+        run = starter.start([*words, "--scheduler", cluster.address], log)
+        until = time.monotonic() + moment
+        while time.monotonic() < until and run.poll() is None:
+            time.sleep(0.002)
+        met = run.poll() is None
+        if met:
+            killed = {"main": run.pid, "scheduler": cluster.pid("scheduler")}
+            killed["nanny"] = cluster.pid("worker-0")
+            # Between a worker's end and its restart by the nanny there is none.
+            below = psutil.Process(killed["nanny"]).children()
+            killed["worker"] = below[0].pid if below else killed["nanny"]
+            os.kill(killed[who], signal.SIGKILL)
+        run.end()
+    finally:
+        cluster.close()
+    return run, f"{who} of a cluster after {moment:.1f} s", met
+
+
 def _fail(
     scenario: Scenario,
     folder: Path,
@@ -352,5 +395,6 @@ DISTURBANCES: dict[str, Disturbance] = {
     "kill": _kill,
     "fail": _fail,
     "signal": _signal,
+    "cluster": _cluster,
     "damage": _kill,
 }
