@@ -150,10 +150,12 @@ def _extract(folder: Folder, n: int, *, kind: str, fresh: bool) -> Facts:
         shutil.rmtree(store, ignore_errors=True)
     corpus = Corpus.from_parquet(folder.table(n))
     found = extract_corpus(corpus, store, workers=2, log_mels=kind == "maps")
-    if len(found.failures):
-        raise RuntimeError(f"{len(found.failures)} clips failed: {found.failures.iloc[0].tolist()}")
+    failures = len(found.failures)
+    if failures > n / 100:  # some windows are silent
+        raise RuntimeError(f"{failures} clips failed: {found.failures.iloc[0].tolist()}")
     return {
-        "extracted": found.extracted, "clips": len(found.clip_ids), "bytes": size_of(store),
+        "extracted": found.extracted, "clips": len(found.clip_ids),
+        "failures": failures, "bytes": size_of(store),
     }  # fmt: skip
 
 

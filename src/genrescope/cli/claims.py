@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import place
+from genrescope.cli.console import local_path, out_option, place
 
 
 def claims(
@@ -22,7 +22,7 @@ def claims(
     format: Annotated[  # noqa: A002 (the word of the option)
         str, typer.Option(help="table, json or csv.")
     ] = "table",
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="A file, not the screen.")] = None,
+    out: Annotated[Path | None, out_option("A file, not the screen.", parser=local_path)] = None,
 ) -> None:
     """Say of each claim whether the run supports it, contradicts it, or cannot decide."""
     from genrescope.files import write_text

@@ -10,7 +10,7 @@ from genrescope.cli.console import (
     Scheduler,
     Workers,
     local_path,
-    place,
+    out_option,
     say,
     say_failures,
     share,
@@ -41,13 +41,7 @@ def predict(
     ] = "table",
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            parser=local_path,
-            metavar="PATH",
-            help="A file; a run that is killed goes on.",
-        ),
+        out_option("A file; a run that is killed goes on.", parser=local_path),
     ] = None,
     exists: Annotated[
         str, typer.Option(help="Where -o is there: fail, skip what it answers for, or overwrite.")
@@ -119,13 +113,7 @@ def explain(
     inputs: Inputs,
     out: Annotated[
         PurePath,
-        typer.Option(
-            "-o",
-            "--out",
-            parser=place,
-            metavar="PATH",
-            help="Folder or URL for pages, pictures, sounds.",
-        ),
+        out_option("Folder or URL for pages, pictures, sounds."),
     ],
     target: Annotated[
         str | None, typer.Option(help="The genre to ask about [the one that is heard].")

@@ -1,6 +1,6 @@
 """What the commands share: their common options, how they speak, how they end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +46,11 @@ def local_path(text: str) -> Path:
     if not isinstance(found, Path):
         raise typer.BadParameter(f"{text} is an address; a path of this machine is needed")
     return found
+
+
+def out_option(help: str, *, parser: Callable[[str], PurePath] = place) -> Any:  # noqa: A002
+    """The option that says where a command writes: a path or a URL, or a path alone."""
+    return typer.Option("-o", "--out", parser=parser, metavar="PATH", help=help)
 
 
 def share(value: Any) -> str:

@@ -13,6 +13,7 @@ from genrescope.cli.console import (
     Workers,
     list_failures,
     local_path,
+    out_option,
     place,
     say,
 )
@@ -32,13 +33,7 @@ def index(
     ],
     out: Annotated[
         PurePath,
-        typer.Option(
-            "-o",
-            "--out",
-            parser=place,
-            metavar="PATH",
-            help="The corpus table (.parquet), or its URL.",
-        ),
+        out_option("The corpus table (.parquet), or its URL."),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the corpus [the file's].")] = None,
     culture: Annotated[str, typer.Option(help="Its musical culture.")] = "unknown",
@@ -98,13 +93,7 @@ def audit(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            parser=local_path,
-            metavar="PATH",
-            help="Folder for the tables of what was found.",
-        ),
+        out_option("Folder for the tables of what was found.", parser=local_path),
     ] = None,
     split: Annotated[
         Path | None, typer.Option(help="A run's splits.parquet: its first split is checked too.")
@@ -157,13 +146,7 @@ def features(
     ],
     out: Annotated[
         PurePath,
-        typer.Option(
-            "-o",
-            "--out",
-            parser=place,
-            metavar="PATH",
-            help="Folder or URL for the CSV and the .npy.",
-        ),
+        out_option("Folder or URL for the CSV and the .npy."),
     ],
     feature_set: FeatureSet = "paper",
     store: Store = None,

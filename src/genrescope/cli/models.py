@@ -12,6 +12,7 @@ from genrescope.cli.console import (
     TaxonomyName,
     Workers,
     list_failures,
+    out_option,
     place,
     say,
     share,
@@ -29,9 +30,7 @@ def train(
     ],
     out: Annotated[
         PurePath,
-        typer.Option(
-            "-o", "--out", parser=place, metavar="PATH", help="The bundle to write, or its URL."
-        ),
+        out_option("The bundle to write, or its URL."),
     ],
     model: Annotated[
         str,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Scheduler, Workers, list_failures, place, say, share
+from genrescope.cli.console import Scheduler, Workers, list_failures, out_option, say, share
 
 if TYPE_CHECKING:
     from genrescope.study.run import StudyResult
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[
         PurePath,
-        typer.Option(parser=place, metavar="PATH", help="The run directory, a folder or a URL."),
+        out_option("The run directory, a folder or a URL."),
     ] = Path("runs/demo"),
     workers: Workers = None,
 ) -> None:
@@ -30,9 +30,7 @@ def study(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Annotated[
         PurePath | None,
-        typer.Option(
-            parser=place, metavar="PATH", help="The run directory, a folder or a URL [runs/NAME]."
-        ),
+        out_option("The run directory, a folder or a URL [runs/NAME]."),
     ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
@@ -48,11 +46,7 @@ def shift(
     config: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Annotated[
         PurePath | None,
-        typer.Option(
-            parser=place,
-            metavar="PATH",
-            help="The run directory, a folder or a URL [runs/NAME-shift].",
-        ),
+        out_option("The run directory, a folder or a URL [runs/NAME-shift]."),
     ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Take every step again; features in the store stay.")
