@@ -121,7 +121,8 @@ def parse_yaml(text: str, path: str | os.PathLike[str]) -> Any:
         raise ConfigError(f"{error.problem}{line}", path=path) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"is not YAML ({error})", path=path) from error
-    except (LookupError, ValueError) as error:  # a number of thousands of digits, a bad %YAML line
+    except (LookupError, OverflowError, ValueError) as error:
+        # A number of thousands of digits, a bad %YAML line, a letter beyond Unicode.
         raise ConfigError(f"is not YAML ({error})", path=path) from error
 
 

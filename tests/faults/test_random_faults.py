@@ -12,7 +12,11 @@ TRIALS = [
     ("features", "kill", 3),
     ("features", "fail", 4),
     ("features", "damage", 8),
+    ("features", "cluster", 12),
     ("tags", "kill", 10),
+    ("tiny", "kill", 2),
+    ("tiny", "kill", 9),
+    ("tiny", "cluster", 1),
 ]
 
 

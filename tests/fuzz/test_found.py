@@ -142,7 +142,18 @@ def test_an_mp4_of_many_boxes_and_offsets_takes_linear_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["2001-99-99", "!!int x", "!!float x", "!!bool x", "!!timestamp x", "9" * 5000, "0b"]
+    "text",
+    [
+        "2001-99-99",
+        "!!int x",
+        "!!float x",
+        "!!bool x",
+        "!!timestamp x",
+        "9" * 5000,
+        "0b",
+        r'"\UFFFFFFFF"',
+        r'"\U00110000"',
+    ],
 )
 def test_a_yaml_value_that_is_none(tmp_path, text):
     path = tmp_path / "a.yaml"

@@ -108,6 +108,12 @@ def scenarios(material: Path) -> dict[str, Scenario]:
             ],
         ),
         Scenario(
+            "tiny",
+            lambda folder, workers: [
+                "study", material / "tiny.yaml", "--out", folder, "--workers", workers,
+            ],
+        ),
+        Scenario(
             "cnn",
             lambda folder, workers: [
                 "study", material / "cnn.yaml", "--out", folder, "--workers", workers,
