@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrescope.audio.decode import decode
+from genrescope.audio.decode import decode, decode_parts
 from genrescope.errors import AudioError
 
 RATE = 22050
@@ -150,6 +150,34 @@ def test_long_file_is_read_in_part_only(tmp_path, monkeypatch):
     y = decode(path, start_s=5000, duration_s=5)
     assert loudest_hertz(y) == pytest.approx(1000, abs=0.3)
     assert sum(read) <= 5 * 8000 + 2
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("rate", [RATE, 44100, 16000])
+def test_parts_are_those_of_decode_and_the_file_is_read_once(tmp_path, monkeypatch, suffix, rate):
+    path = tmp_path / f"long.{suffix}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(7.3 * rate), 2))
+    soundfile.write(path, noise, rate)
+    expected = [decode(path, start_s=s, duration_s=0.7) for s in 0.7 * np.arange(10)]
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile,
+        "read",
+        lambda self, frames, **kwargs: read.append(frames) or original(self, frames, **kwargs),
+    )
+    found = list(decode_parts(path, part_s=0.7, shortest_s=0.35))
+    assert [start_s for start_s, _ in found] == pytest.approx(0.7 * np.arange(10))
+    for (_, y), part in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(y, part)
+    assert sum(read) <= 7.01 * rate
+
+
+def test_a_sound_shorter_than_a_part_is_one(tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, tone(440, 0.5), RATE)
+    ((start_s, y),) = decode_parts(path, part_s=3.0, shortest_s=1.5)
+    assert start_s == 0 and len(y) == RATE // 2
 
 
 def test_blocks_join_without_a_seam(tmp_path, monkeypatch):

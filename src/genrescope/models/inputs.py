@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.audio.at_hand import sound_at_hand
-from genrescope.audio.decode import MP3_SLACK_SHARE, decode
+from genrescope.audio.decode import MP3_SLACK_SHARE, decode_parts
 from genrescope.audio.fit import SHORTEST_S, SILENT_PEAK, fit
 from genrescope.audio.probe import AudioInfo, probe
 from genrescope.errors import AudioError
@@ -167,18 +167,20 @@ def _audio(needs: Sequence[Need]) -> AudioSettings:
 def _parts(sound: AtHand, info: AudioInfo, audio: AudioSettings) -> Iterator[Waveform]:
     """Sound of a file, a batch of windows at a time."""
     window_s = audio.clip_samples / audio.sample_rate
-    start_s = 0.0
-    while start_s == 0 or info.duration_s - start_s >= window_s / 2:
-        part_s = WINDOWS_PER_BATCH * window_s
-        try:
-            yield decode(sound, start_s=start_s, duration_s=part_s, sample_rate=audio.sample_rate)
-        except AudioError as error:
-            # The length of an MP3 file is an estimate: one that ends early is whole.
-            near_end = start_s > (1 - MP3_SLACK_SHARE) * info.duration_s
-            if info.format == "MP3" and error.kind == "truncated" and near_end:
-                return
+    part_s = WINDOWS_PER_BATCH * window_s
+    done_s = 0.0
+    parts = decode_parts(
+        sound, part_s=part_s, shortest_s=window_s / 2, sample_rate=audio.sample_rate
+    )
+    try:
+        for start_s, part in parts:
+            yield part
+            done_s = start_s + part_s
+    except AudioError as error:
+        # The length of an MP3 file is an estimate: one that ends early is whole.
+        near_end = done_s > (1 - MP3_SLACK_SHARE) * info.duration_s
+        if not (info.format == "MP3" and error.kind == "truncated" and near_end):
             raise
-        start_s += part_s
 
 
 def _inputs(
