@@ -5,6 +5,7 @@ import pty
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,10 @@ def bundle(music, tmp_path_factory) -> Path:
     assert told[-1] == "cross-validation: macro-F1 1.00 [1.00, 1.00], 20 clips of 20 tracks"
     assert "broken.wav" in done.stderr
     return out
+
+
+def test_the_version():
+    assert genrescope("--version").stdout == f"genrescope {version('genrescope')}\n"
 
 
 def test_help_names_every_command():

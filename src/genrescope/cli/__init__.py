@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from genrescope import __version__
 from genrescope.cli import claims, collections, corpora, hub, models, serve, studies, tags
 from genrescope.cli.console import FAILED, say
 
@@ -52,9 +53,18 @@ for place, commands in COMMANDS.items():
         place.command()(command)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"genrescope {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    version: Annotated[  # noqa: ARG001 (its callback answers)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
 ) -> None:
     _State.debug = debug
 
