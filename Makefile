@@ -10,7 +10,7 @@ ifneq ($(GENRESCOPE_DATA),)
 export GENRESCOPE_DATA
 endif
 
-.PHONY: install demo test test-all test-fast check docs bench fuzz lock clean
+.PHONY: install demo test test-all test-fast check lint types rooms docs bench fuzz lock clean
 
 install: $(STAMP)
 
@@ -42,10 +42,17 @@ test-all: install
 test-fast: install
 	$(PYTEST) -m "not slow"
 
-check: install docs
+# Apart, so that `make -j2 check` does two at a time.
+check: docs lint types rooms
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: install
 	$(BIN)/mypy
+
+rooms: install
 	$(BIN)/lint-imports
 
 docs: install

@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import chain, islice
+from multiprocessing import forkserver
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from genrescope.errors import GenrescopeError
@@ -17,6 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 2
+_preloaded: list[str] = []
 
 
 class RemoteWorkers(Protocol):
@@ -103,6 +106,21 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def preload(*modules: str) -> None:
+    """Have the processes of this machine that are still to be started begin with some modules.
+
+    They are forked from one process, which imports them once: a second or two for each otherwise.
+    Without effect once that process is there, so what does several kinds of work calls it first.
+
+    Parameters
+    ----------
+    *modules : str
+        Importable names. Those that start threads when they are imported are none to preload.
+    """
+    _preloaded.extend(name for name in modules if name not in _preloaded)
+    multiprocessing.set_forkserver_preload(["__main__", *_preloaded])
+
+
 def map_processes(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -167,7 +185,7 @@ def _pooled(
 ) -> Iterator[Result]:
     left = iter(items)
     under_way: deque[tuple[Item, Future[Result]]] = deque()
-    pool = _pool(workers)
+    pool = _pool(workers, function)
     try:
         while True:
             for item in islice(left, workers * IN_FLIGHT_PER_WORKER - len(under_way)):
@@ -192,7 +210,7 @@ def _pooled(
                 else:
                     yield on_death(unfinished[0])
                     left = chain(unfinished[1:], left)
-                pool = _pool(workers)
+                pool = _pool(workers, function)
             else:
                 under_way.popleft()
                 yield result
@@ -210,9 +228,18 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _pool(workers: int, function: Callable[..., Any] = cpu_count) -> ProcessPoolExecutor:
     # Forking a process that runs threads (torch, BLAS) can deadlock, hence the fork server.
     context = multiprocessing.get_context("forkserver")
+    while isinstance(function, partial):
+        function = function.func
+    preload(function.__module__)
+    # Ctrl-C is for this process alone: the server would say a traceback while it imports.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=start_worker)
 
 

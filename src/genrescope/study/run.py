@@ -13,7 +13,7 @@ from genrescope.errors import ConfigError, TrainingError
 from genrescope.evaluation.cells import RESULT_COLUMNS, Cell, source_members
 from genrescope.files import write_csv
 from genrescope.models.bundle import load_bundle
-from genrescope.parallel import Workers
+from genrescope.parallel import Workers, preload
 from genrescope.remote import UrlPath
 from genrescope.study.controls import climb_study
 from genrescope.study.explanation_steps import explanation_steps
@@ -28,6 +28,8 @@ from genrescope.study.training import model_inputs, train_bundle
 from genrescope.taxonomy import Taxonomy, load_taxonomy
 
 MODELS_IN_MEMORY = 4
+# What other processes do: with what these modules import they start at once.
+IN_PROCESSES = ("genrescope.explanations.tree_shap", "genrescope.study.checking")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def run_study(
     """
     inputs = model_inputs(config)
     taxonomy = load_taxonomy(config.taxonomy)
+    preload(*IN_PROCESSES)
     with Ledger(out, fresh=fresh) as ledger:
         return _Study(config, taxonomy, inputs, ledger, workers).run()
 
