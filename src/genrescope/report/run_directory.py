@@ -1,20 +1,16 @@
 """A finished run directory as the report reads it: from the disk and from nothing else."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
-from pydantic import BaseModel, Field, ValidationError
 
 from genrescope.errors import GenrescopeError
-from genrescope.evaluation.cells import Cell, read_predictions, select_part, source_members
+from genrescope.evaluation.cells import Cell, select_part, source_members
 from genrescope.evaluation.guesses import GUESSES
 from genrescope.evaluation.summary import (
     GUESS_PREFIX,
@@ -23,52 +19,18 @@ from genrescope.evaluation.summary import (
     summarise_guess,
 )
 from genrescope.files import read_json
-from genrescope.remote import UrlPath, download_folder, place_of
-from genrescope.scratch import process_folder
+from genrescope.remote import UrlPath, place_of
+from genrescope.report.run_files import (
+    CELL_KEYS,
+    damage_named,
+    fetched,
+    read_cell,
+    read_info,
+    read_results,
+)
 
-CELL_KEYS = ["model", "source", "target"]
 NEEDED = ("run.json", "results.csv")
-READ = (".csv", ".json", ".yaml")  # of what pages and claims are made of
 UNKNOWN_CULTURES = {"", "unknown"}
-
-
-class _Info(BaseModel):
-    """What of `run.json` is relied on."""
-
-    genres: list[str] = Field(min_length=1)
-    corpora: dict[str, dict[str, Any]]
-    seeds: list[int] = []
-    n_resamples: int = Field(1000, ge=1, le=100_000)
-    models: dict[str, dict[str, Any]] = {}
-    sources: list[str] = []
-    targets: list[str] = []
-
-
-@contextlib.contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Turn what reading a file of other content raises into an error that names it."""
-    try:
-        yield
-    except GenrescopeError:
-        raise
-    except OSError as error:
-        reason = f"cannot be read ({(error.strerror or str(error)).lower()})"
-        raise GenrescopeError(reason, path=path) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise GenrescopeError(f"is damaged: {place}: {first['msg']}", path=path) from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise GenrescopeError(
-            f"is damaged, or of another program ({type(error).__name__}: {error})", path=path
-        ) from error
 
 
 @dataclass
@@ -112,20 +74,16 @@ class RunDirectory:
             Where a URL cannot be reached.
         """
         place = place_of(folder)
-        folder = _fetched(place) if isinstance(place, UrlPath) else Path(place)
+        folder = fetched(place) if isinstance(place, UrlPath) else Path(place)
         missing = [name for name in NEEDED if not (folder / name).is_file()]
         if missing:
             raise GenrescopeError(
                 f"is not a finished run: {' and '.join(missing)} not found", path=place
             )
-        with damage_named(folder / "results.csv"):
-            results = _read_table(folder / "results.csv")
-            guessed = results["model"].str.startswith(GUESS_PREFIX)
-            models = results[~guessed].reset_index(drop=True)
-        with damage_named(folder / "run.json"):
-            info = read_json(folder / "run.json")
-            _Info.model_validate(info)
-        return cls(folder, info, models)
+        results = read_results(folder / "results.csv")
+        guessed = results["model"].str.startswith(GUESS_PREFIX)
+        models = results[~guessed].reset_index(drop=True)
+        return cls(folder, read_info(folder / "run.json"), models)
 
     @property
     def genres(self) -> list[str]:
@@ -237,8 +195,7 @@ class RunDirectory:
             path = self.folder / cell.folder / "predictions.csv"
             if not path.is_file():
                 raise GenrescopeError("is missing from the run", path=path)
-            with damage_named(path):
-                self._predictions[cell] = _checked(read_predictions(path), self.genres)
+            self._predictions[cell] = read_cell(path, self.genres)
         frame = self._predictions[cell]
         if seeds is not None:
             frame = frame[frame["seed"].isin(list(seeds))]
@@ -296,38 +253,7 @@ class RunDirectory:
             return read_json(path)
 
 
-def _fetched(url: UrlPath) -> Path:
-    folder = Path(tempfile.mkdtemp(dir=process_folder()))
-    download_folder(url, folder, wanted=lambda name: name.endswith(READ) and _is_read(name))
-    return folder
-
-
-def _is_read(name: str) -> bool:
-    return not name.startswith(("features/", "audio/", "models/", "seeds/"))
-
-
 def _ordered(column: "pd.Series[Any]", order: Iterable[str]) -> list[str]:
     present = list(dict.fromkeys(column))
     wanted = list(order)
     return sorted(present, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    words = [*CELL_KEYS, "part"]
-    frame = pd.read_csv(
-        path, dtype=dict.fromkeys(words, "str"), keep_default_na=False, na_values=[""]
-    )
-    if frame[[*words, "seed"]].isna().any(axis=None) or not set(frame["part"]) <= {"test", "all"}:
-        raise ValueError("a row does not say what it is of")
-    frame["seed"] = frame["seed"].astype("int64")
-    numbers = frame.columns.difference(words)
-    return frame.astype(dict.fromkeys(numbers.difference(["seed", "n"]), "float64"))
-
-
-def _checked(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
-    """Predictions that are about a run's genres, and say how likely each is."""
-    shares = predictions[genres].to_numpy(np.float64)
-    named = set(predictions["genre"]) | set(predictions["predicted"])
-    if not np.isfinite(shares).all() or not named <= set(genres):
-        raise ValueError("a probability is no number, or a genre none of the run's")
-    return predictions

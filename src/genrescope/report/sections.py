@@ -9,7 +9,8 @@ import pandas as pd
 from genrescope.evaluation.cells import Cell, evaluated_parts
 from genrescope.figures.confusion import recall_shares
 from genrescope.parquet_file import read_frame
-from genrescope.report.run_directory import RunDirectory, damage_named
+from genrescope.report.run_directory import RunDirectory
+from genrescope.report.run_files import damage_named
 
 EXAMPLES = 3  # failures shown of each kind
 GROUP_WORDS = {

@@ -26,7 +26,8 @@ from genrescope.report.claims.kinds import (
 )
 from genrescope.report.claims.outcome import Comparison, Outcome, judge
 from genrescope.report.paper import Counterpart
-from genrescope.report.run_directory import RunDirectory, damage_named
+from genrescope.report.run_directory import RunDirectory
+from genrescope.report.run_files import damage_named
 from genrescope.settings import nearest
 
 INFINITE = float("inf")

@@ -21,7 +21,8 @@ from genrescope.evaluation.guesses import guess_counts, guess_shares
 from genrescope.evaluation.p_values import inverted_p_value, permutation_p_value
 from genrescope.evaluation.rates import genre_rate
 from genrescope.report.comparisons import N_PERMUTATIONS
-from genrescope.report.run_directory import RunDirectory, damage_named
+from genrescope.report.run_directory import RunDirectory
+from genrescope.report.run_files import damage_named
 
 N_RESAMPLES = 4000  # p-values from .0005 on: enough for a hundred comparisons in one claim
 WORDS = {
