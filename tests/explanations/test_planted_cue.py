@@ -31,7 +31,9 @@ pytest.importorskip("torch")
 import cues
 
 from genrescope.explanations.families import by_family, family_of
+from genrescope.explanations.grad_cam import grad_cam
 from genrescope.explanations.maps import DEFAULT, METHODS, reference_maps
+from genrescope.explanations.occlusion import occlusion
 from genrescope.explanations.shapley import shap_values
 from genrescope.features import extract
 from genrescope.features.mel import mel_from_hz
@@ -108,7 +110,7 @@ def test_the_maximum_of_a_map_is_inside_the_cue(kind, note):
     explained = test[right & (genres[test] == "cue")]
     inputs = maps[explained]
     found = reference_maps(inputs)
-    for name, explain in METHODS.items():
+    for name, explain in {"occlusion": occlusion, "grad_cam": grad_cam}.items():
         found[name] = explain(model, inputs, target="cue", **FINE.get(name, {}))
         if name in FINE:
             found[f"{name} by default"] = explain(model, inputs, target="cue")
