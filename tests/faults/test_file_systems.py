@@ -5,9 +5,10 @@ import shutil
 import signal
 
 import pytest
+from disturbances import WRITES, operations
 from scenarios import scenarios
 from starter import Starter
-from trials import WRITES, differences, operations, outcome
+from trials import differences, outcome
 
 pytestmark = pytest.mark.slow
 
