@@ -37,7 +37,7 @@ def growth(samples: Sequence[Sample], value: str) -> tuple[float, float, float, 
     at = [times[piece].mean() for piece in pieces]
     means = [values[piece].mean() for piece in pieces]
     fit = linregress(at, means)
-    half = student.ppf(0.975, PIECES - 2) * fit.stderr
+    half = student.ppf(0.975, PIECES - 2) * np.nan_to_num(fit.stderr)  # NaN of what never moves
     return float(values.mean()), fit.slope, fit.slope - half, fit.slope + half
 
 
