@@ -130,7 +130,6 @@ def test_what_workers_do_not_share_with_this_process_is_said(
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 def test_files_are_predicted_as_here_and_one_that_kills_is_a_failure(
     workers, tmp_path, monkeypatch
 ):
@@ -215,7 +214,6 @@ def test_without_workers_the_wait_ends(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_a_new_one_goes_on(corpus, tmp_path):
     table, out = tmp_path / "toy.parquet", tmp_path / "out"
     files = [str(tmp_path / f"song-{n}.wav") for n in range(300)]
@@ -223,7 +221,7 @@ def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_a_new_one_goes_on(cor
     for file in files[1:]:
         os.link(files[0], file)
     rows = [
-        {"clip_id": f"toy/{n}", "corpus": "toy", "path": file, "start_s": n / 1000}
+        {"clip_id": f"toy/{n}", "corpus": "toy", "path": file, "start_s": n / 1000, "label": "a"}
         for n, file in enumerate(files)
     ]
     Corpus("toy", "West", "folder", clips_frame(rows), failures_frame([])).to_parquet(table)
@@ -284,7 +282,6 @@ def killing_one(cluster, workers):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 def test_a_study_on_a_cluster_gives_the_same_results_also_when_a_worker_is_killed(tmp_path):
     corpora = {}
     for name, seed in (("one", 0), ("other", 1)):

@@ -120,7 +120,6 @@ def start(path, url):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 def test_a_killed_run_goes_on_and_nothing_is_left(corpora, here, bucket, config, watched):
     upload_folder(corpora, f"{bucket}/music")
     path, url = config(f"{bucket}/music", store=f"{bucket}/store"), f"{bucket}/runs/x"
