@@ -25,6 +25,18 @@ def error_of(path, **options):
     return caught.value
 
 
+def frames_read(monkeypatch):
+    """A list that gets how many frames are asked for, from now on."""
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile,
+        "read",
+        lambda self, frames, **kwargs: read.append(frames) or original(self, frames, **kwargs),
+    )
+    return read
+
+
 def test_same_rate_gives_the_very_samples(tmp_path):
     y = np.random.default_rng(0).uniform(-1, 1, 30_000).astype(np.float32)
     path = tmp_path / "exact.wav"
@@ -140,13 +152,7 @@ def test_long_file_is_read_in_part_only(tmp_path, monkeypatch):
             file.write(np.zeros(60 * 8000, np.int16))
         file.seek(5000 * 8000)
         file.write(tone(1000, 5, 8000))
-    read = []
-    original = soundfile.SoundFile.read
-    monkeypatch.setattr(
-        soundfile.SoundFile,
-        "read",
-        lambda self, frames, **kwargs: read.append(frames) or original(self, frames, **kwargs),
-    )
+    read = frames_read(monkeypatch)
     y = decode(path, start_s=5000, duration_s=5)
     assert loudest_hertz(y) == pytest.approx(1000, abs=0.3)
     assert sum(read) <= 5 * 8000 + 2
@@ -159,13 +165,7 @@ def test_parts_are_those_of_decode_and_the_file_is_read_once(tmp_path, monkeypat
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(7.3 * rate), 2))
     soundfile.write(path, noise, rate)
     expected = [decode(path, start_s=s, duration_s=0.7) for s in 0.7 * np.arange(10)]
-    read = []
-    original = soundfile.SoundFile.read
-    monkeypatch.setattr(
-        soundfile.SoundFile,
-        "read",
-        lambda self, frames, **kwargs: read.append(frames) or original(self, frames, **kwargs),
-    )
+    read = frames_read(monkeypatch)
     found = list(decode_parts(path, part_s=0.7, shortest_s=0.35))
     assert [start_s for start_s, _ in found] == pytest.approx(0.7 * np.arange(10))
     for (_, y), part in zip(found, expected, strict=True):
