@@ -34,35 +34,40 @@ def operations(folder: Path, who: str, count: Path, ops: str = WRITES) -> dict[s
     return {"FAULT_UNDER": folder, "FAULT_WHO": who, "FAULT_COUNT": count, "FAULT_OPS": ops}
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A run that is to be disturbed: its command, where it writes and logs, and what is drawn."""
+
+    scenario: Scenario
+    folder: Path
+    reference: Reference
+    draw: random.Random
+    log: Path
+    starter: Starter
+
+
 # Disturbs one run: what was done, and whether it met the run.
-Disturbance = Callable[
-    [Scenario, Path, Reference, random.Random, Path, Starter], tuple[Run, str, bool]
-]
+Disturbance = Callable[[Attempt], tuple[Run, str, bool]]
 
 
-def _kill(
-    scenario: Scenario,
-    folder: Path,
-    reference: Reference,
-    draw: random.Random,
-    log: Path,
-    starter: Starter,
-) -> tuple[Run, str, bool]:
+def _kill(one: Attempt) -> tuple[Run, str, bool]:
     """Start a run and kill one of its processes; the run, what was done, whether it was met."""
-    who = draw.choice(("main", "main", "worker")) if scenario.workers else "main"
+    who = one.draw.choice(("main", "main", "worker")) if one.scenario.workers else "main"
     workers = 2 if who == "worker" else 1
-    if starter.shim and reference.operations[who] and draw.random() < 0.5:
-        at = draw.randint(1, reference.operations[who])
-        count = log.with_suffix(".count")
-        faults = operations(folder, who, count)
-        run = starter.start(scenario.words(folder, workers), log, **faults, FAULT_KILL=at)
+    if one.starter.shim and one.reference.operations[who] and one.draw.random() < 0.5:
+        at = one.draw.randint(1, one.reference.operations[who])
+        count = one.log.with_suffix(".count")
+        faults = operations(one.folder, who, count)
+        run = one.starter.start(
+            one.scenario.words(one.folder, workers), one.log, **faults, FAULT_KILL=at
+        )
         run.end()
         met = count.exists() and count.stat().st_size >= at
-        return run, f"{who} in file operation {at} of {reference.operations[who]}", met
-    moment = draw.random() * reference.seconds[who]
+        return run, f"{who} in file operation {at} of {one.reference.operations[who]}", met
+    moment = one.draw.random() * one.reference.seconds[who]
     said = f"{who} after {moment:.1f} s"
-    pick = draw.random()
-    run = starter.start(scenario.words(folder, workers), log)
+    pick = one.draw.random()
+    run = one.starter.start(one.scenario.words(one.folder, workers), one.log)
     until = time.monotonic() + moment
     while time.monotonic() < until and run.poll() is None:
         time.sleep(0.002)
@@ -79,25 +84,18 @@ def _kill(
     return run, said, True
 
 
-def _cluster(
-    scenario: Scenario,
-    folder: Path,
-    reference: Reference,
-    draw: random.Random,
-    log: Path,
-    starter: Starter,
-) -> tuple[Run, str, bool]:
+def _cluster(one: Attempt) -> tuple[Run, str, bool]:
     """Start a run on a cluster of its own, and kill one of their processes."""
-    place = log.with_suffix(".cluster")
+    place = one.log.with_suffix(".cluster")
     place.mkdir()
     cluster = DaskCluster(place)
     try:
-        *words, option, _ = scenario.words(folder, 2)
+        *words, option, _ = one.scenario.words(one.folder, 2)
         if option != "--workers":
-            raise ValueError(f"{scenario.name} does not end with its number of workers")
-        moment = draw.random() * (reference.seconds["worker"] + CONNECTED_S)
-        who = draw.choice(("main", "scheduler", "nanny", "worker", "worker"))
-        run = starter.start([*words, "--scheduler", cluster.address], log)
+            raise ValueError(f"{one.scenario.name} does not end with its number of workers")
+        moment = one.draw.random() * (one.reference.seconds["worker"] + CONNECTED_S)
+        who = one.draw.choice(("main", "scheduler", "nanny", "worker", "worker"))
+        run = one.starter.start([*words, "--scheduler", cluster.address], one.log)
         until = time.monotonic() + moment
         while time.monotonic() < until and run.poll() is None:
             time.sleep(0.002)
@@ -115,42 +113,28 @@ def _cluster(
     return run, f"{who} of a cluster after {moment:.1f} s", met
 
 
-def _fail(
-    scenario: Scenario,
-    folder: Path,
-    reference: Reference,
-    draw: random.Random,
-    log: Path,
-    starter: Starter,
-) -> tuple[Run, str, bool]:
+def _fail(one: Attempt) -> tuple[Run, str, bool]:
     """Start a run whose writing fails from a moment on, or once."""
-    code = draw.choice((errno.ENOSPC, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
-    at = draw.randint(1, reference.operations["main"])
-    last = draw.choice((at, 10**9))
-    count = log.with_suffix(".count")
+    code = one.draw.choice((errno.ENOSPC, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
+    at = one.draw.randint(1, one.reference.operations["main"])
+    last = one.draw.choice((at, 10**9))
+    count = one.log.with_suffix(".count")
     ops = "create write" if code in (errno.ENOSPC, errno.EDQUOT) else WRITES
-    faults = operations(folder, "main", count, ops) | {"FAULT_ERROR": f"{code}:{at}:{last}"}
-    run = starter.start(scenario.words(folder, 1), log, **faults)
+    faults = operations(one.folder, "main", count, ops) | {"FAULT_ERROR": f"{code}:{at}:{last}"}
+    run = one.starter.start(one.scenario.words(one.folder, 1), one.log, **faults)
     run.end()
     met = count.exists() and count.stat().st_size >= at
     times = "once" if last == at else "from there on"
     return run, f"{errno.errorcode[code]} in file operation {at}, {times}", met
 
 
-def _signal(
-    scenario: Scenario,
-    folder: Path,
-    reference: Reference,
-    draw: random.Random,
-    log: Path,
-    starter: Starter,
-) -> tuple[Run, str, bool]:
+def _signal(one: Attempt) -> tuple[Run, str, bool]:
     """Start a run and send it, or all its processes as a terminal does, a signal."""
-    workers = draw.choice((1, 2)) if scenario.workers else 1
-    which = draw.choice((signal.SIGINT, signal.SIGTERM))
-    all_of_them = draw.random() < 0.5
-    moment = draw.random() * reference.seconds["worker" if workers > 1 else "main"]
-    run = starter.start(scenario.words(folder, workers), log)
+    workers = one.draw.choice((1, 2)) if one.scenario.workers else 1
+    which = one.draw.choice((signal.SIGINT, signal.SIGTERM))
+    all_of_them = one.draw.random() < 0.5
+    moment = one.draw.random() * one.reference.seconds["worker" if workers > 1 else "main"]
+    run = one.starter.start(one.scenario.words(one.folder, workers), one.log)
     until = time.monotonic() + moment
     while time.monotonic() < until and run.poll() is None:
         time.sleep(0.002)

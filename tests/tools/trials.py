@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from disturbances import DISTURBANCES, Reference, damage, operations
+from disturbances import DISTURBANCES, Attempt, Reference, damage, operations
 from scenarios import Scenario
 from starter import Run, Starter
 
@@ -153,7 +153,7 @@ def disturb(
     pieces = 0
     for number in range(draw.choice((1, 1, 2, 3))):
         log = folder.with_name(f"{number}.log")
-        run, said, met = DISTURBANCES[how](scenario, folder, reference, draw, log, starter)
+        run, said, met = DISTURBANCES[how](Attempt(scenario, folder, reference, draw, log, starter))
         run.end()
         trial.faults += [said] * met
         codes = {-signal.SIGKILL, -signal.SIGTERM, 1, 3, scenario.code}
